@@ -21,6 +21,7 @@ from bot.commands.lookups import LookupCommands
 from bot.commands.person_access import PersonAccesses
 from bot.commands.rights import RoomRights
 from bot.commands.servers import LookupServer
+from bot.commands.welcome import Welcome
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.data_dir import installation_id, token_vault, user_agent
 from bot.delivery.chat import Chat
@@ -258,19 +259,12 @@ async def assembled(
         overview = HealthCollector(store, parts, clock, _override(settings.matrix))
         past = PatchSearch(store, {place.name: place.projects for place in places}, rulebook.of, clock)
         most = SubscriptionLimits(settings.commands.max_per_person, settings.commands.max_per_room)
-        doubts = rulebook.doubts, rulebook.without_file
+        doubts = rulebook.doubts, rulebook.without_file, rulebook.of
         context = CommandContext(
             store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, *doubts
         )
         early = EarlyPolls()
-        acting = ActContext(store, clock, places, PersonAccesses(store, places), settings.acting.rooms, early.ask)
-        verbs = handlers(
-            AboutCommands(overview.condition, settings.matrix.admins),
-            LookupCommands(places, store, past),
-            context,
-            acting,
-        )
-        answerer = Answerer(store, verbs, _answer_settings(settings, rooms), clock)
+        answerer = _answerer(settings, rooms, context, overview, early)
         sites = {watch.server: watch.site for watch, _ in watches}
         sources = DigestSources(past, sites, ListedNow(dict(zip(sites, apis, strict=True))))
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
@@ -282,6 +276,15 @@ async def assembled(
         )
         await bot.remember()
         yield bot
+
+
+def _answerer(
+    settings: Settings, rooms: Rooms, context: CommandContext, health: HealthCollector, early: EarlyPolls
+) -> Answerer:
+    accesses = PersonAccesses(context.store, context.places)
+    acting = ActContext(context.store, context.clock, context.places, accesses, settings.acting.rooms, early.ask)
+    verbs = handlers(AboutCommands(health.condition, context), LookupCommands(context), context, acting)
+    return Answerer(context.store, verbs, _answer_settings(settings, rooms), context.clock, Welcome(context).welcome)
 
 
 def _duties(edits: CardEditor, replies: ThreadReplies, digests: DigestPosts, floods: FloodLists) -> tuple[Duty, ...]:
@@ -339,7 +342,12 @@ def _client(
 def _answer_settings(settings: Settings, rooms: Rooms) -> AnswerSettings:
     told = settings.commands
     return AnswerSettings(
-        told.prefix, settings.matrix.user_id, rooms.direct, told.per_user_per_minute, told.per_room_per_minute
+        told.prefix,
+        settings.matrix.user_id,
+        rooms.direct,
+        told.per_user_per_minute,
+        told.per_room_per_minute,
+        rooms.house.is_admin,
     )
 
 

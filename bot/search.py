@@ -209,7 +209,10 @@ class PatchSearch:
             found[server] = {name: file for name, file in files.items() if file is not None}
         if names and not any(found.values()):
             listed = ", ".join(sorted({name for projects in names.values() for name in projects}))
-            raise UserError(f"maint: finds nothing: no MAINTAINERS file is known for {listed}.")
+            raise UserError(
+                f"maint: needs a MAINTAINERS file, and the bot has none for {listed}; "
+                "its operator names one as maintainers of the project in the configuration."
+            )
         return found
 
 

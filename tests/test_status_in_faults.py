@@ -38,9 +38,7 @@ async def test_a_bot_that_is_well_says_when_it_polled_and_nothing_else(rig: Rig)
     async with rig.running() as bot:
         await rig.poll(bot, times=2)
 
-        assert await told(bot) == snapshot(
-            "sample: polled at 2026-01-01 00:02 UTC; qemu-devel (known since 2026-01-01)"
-        )
+        assert await told(bot) == snapshot("• 🟢 sample — qemu-devel, looked 0 s ago")
         assert await ready(bot) == ((), ())
 
 
@@ -53,7 +51,7 @@ async def test_a_patchwork_that_is_down_since_when_and_when_it_is_polled_again(r
         await bot.settle()
 
         assert await told(bot) == snapshot(
-            "Polling sample has failed since 2026-01-01 01:00 UTC (HTTP 503); next try at 2026-01-01 01:10:02 UTC."
+            "• 🔴 sample — qemu-devel: no answer for 0 s (HTTP 503), next try in 10 min; nothing is lost"
         )
         assert await ready(bot) == (
             ("Polling sample has failed since 2026-01-01 01:00 UTC (HTTP 503); next try at 2026-01-01 01:10:02 UTC.",),
@@ -75,7 +73,7 @@ async def test_the_next_try_is_the_first_tick_after_the_patience_asked_for(rig: 
         rig.patchwork.fault = lambda _: Response(503, {"retry-after": "61"}, b"")
         await rig.poll(bot)
 
-        assert "next try at 2026-01-01 00:04:00 UTC" in await told(bot)
+        assert "next try at 2026-01-01 00:04:00 UTC" in (await ready(bot))[0][0]
 
 
 async def test_a_project_that_the_server_does_not_have(rig: Rig) -> None:
@@ -103,7 +101,7 @@ async def test_a_project_that_vanished_is_not_said_to_be_polled(rig: Rig) -> Non
         await rig.poll(bot, times=10)
 
         assert await told(bot) == snapshot("""\
-sample: none of its projects can be polled now
+• 🔴 sample — none of its projects can be watched now
 https://patchwork.example.org has no project qemu-devel, since 2026-01-01 00:03 UTC; asked again at 2026-01-01 00:18:00 UTC.\
 """)  # noqa: E501  # as it is said
         assert (await ready(bot))[0] == ("No project on sample can be watched.",)
@@ -112,7 +110,7 @@ https://patchwork.example.org has no project qemu-devel, since 2026-01-01 00:03 
 
         rig.patchwork._tables.projects.put(gone)
         await rig.poll(bot, times=15)
-        assert "sample: polled at 2026-01-01 00:27 UTC" in await told(bot)
+        assert "🟢 sample — qemu-devel, looked 0 s ago" in await told(bot)
         assert await ready(bot) == ((), ())
 
 
@@ -126,7 +124,7 @@ async def test_a_project_that_vanished_beside_others_says_since_when_and_when_it
         await rig.poll(bot, times=2)
 
         assert await told(bot) == snapshot("""\
-sample: polled at 2026-01-01 00:04 UTC; qemu-devel (known since 2026-01-01)
+• 🟢 sample — qemu-devel, looked 0 s ago
 https://patchwork.example.org has no project two, since 2026-01-01 00:03 UTC; asked again at 2026-01-01 00:06:00 UTC.\
 """)  # as it is said
 
@@ -138,11 +136,11 @@ async def test_a_wall_before_the_whole_server_is_named_with_what_to_do(rig: Rig)
         await rig.poll(bot)
 
         assert await told(bot) == snapshot(
-            "Polling sample has failed since 2026-01-01 00:03 UTC (HTTP 200 with a login page or a bot challenge (text/html); set contact or user_agent, or ask the server's administrator to let the bot pass); next try at 2026-01-01 00:04:00 UTC."  # noqa: E501  # as it is said
+            "• 🔴 sample — qemu-devel: no answer for 0 s (HTTP 200 with a login page or a bot challenge (text/html); set contact or user_agent, or ask the server's administrator to let the bot pass), next try in 1 min; nothing is lost"  # noqa: E501  # as it is said
         )
         assert (await ready(bot))[0] == (await told(bot),)
 
-
+        assert "set contact or user_agent" in (await ready(bot))[0][0]
 async def test_a_series_that_cannot_be_read_is_named_until_it_can(rig: Rig) -> None:
     async with rig.running() as bot:
         await rig.poll(bot, times=2)
@@ -316,7 +314,7 @@ async def test_a_room_that_lets_the_bot_speak_no_more(rig: Rig) -> None:
         await rig.poll(bot, times=3)
 
         assert await ready(bot) == snapshot(
-            ((), ("2 messages kept for rooms that do not let the bot speak, the oldest since 2026-01-01 00:02 UTC.",))
+            ((), ("2 messages suspended, the oldest since 2026-01-01 00:02 UTC: the bot may not post in their rooms.",))
         )
 
 
@@ -331,7 +329,7 @@ async def test_messages_that_were_given_up(rig: Rig) -> None:
             (
                 (),
                 (
-                    "1 message given up, the last at 2026-01-01 00:02 UTC; “patchbot outbox list” on the bot's machine says why.",  # noqa: E501  # the same
+                    "1 message dead, the last at 2026-01-01 00:02 UTC: “patchbot outbox list” on the bot's machine says why.",  # noqa: E501  # the same
                 ),
             )
         )
@@ -354,7 +352,7 @@ async def test_a_database_that_is_broken_is_told_since_its_first_refusal(rig: Ri
 
         assert [sentence.replace(str(tmp_path), "FOLDER") for sentence in found] == snapshot(
             [
-                "The database has not been usable since 2026-01-01 00:01 UTC (the database FOLDER/bot.db cannot be used: no such table: notice); the bot keeps trying.",  # noqa: E501  # the same
+                "The database has not responded since 2026-01-01 00:01 UTC (the database FOLDER/bot.db cannot be used: no such table: notice); retrying.",  # noqa: E501  # the same
                 "Polling sample has failed since 2026-01-01 01:01 UTC (the database FOLDER/bot.db cannot be used: no such table: server); next try at 2026-01-01 01:02:00 UTC.",  # noqa: E501  # the same
             ]
         )

@@ -69,7 +69,7 @@ class AdminCommands:
 
 def _room(room: RoomId, name: str, count: int, *, is_out: bool) -> Line:
     named = f"{cut(name, 100)} ({room})" if name else room
-    out = ", suspended: the bot is not in this room, or may not send messages there" if is_out else ""
+    out = ", suspended: I am not in this room, or may not post there" if is_out else ""
     return words(f"{named} — {_subscriptions(count)}{out}")
 
 
@@ -79,14 +79,14 @@ def _chats(persons: int, subscriptions: int) -> Line:
 
 
 def _listed(items: Sequence[Line], below: tuple[Line, ...]) -> Document:
-    heading = "Rooms and their number of subscriptions:" if items else "There are no rooms."
+    heading = "Rooms with their subscriptions:" if items else "There are no rooms."
     return (Lines((words(heading),)), Bullets(tuple(items)), Lines(below))
 
 
 def _left(name: str, kept: int) -> Document:
     sentences = [f"Left {name[:300]}."]
     if kept:
-        sentences.append(f"What is subscribed to there ({kept}) is kept, and rests until the bot is invited again.")
+        sentences.append(f"{_subscriptions(kept).capitalize()} there will go on when I am invited again.")
     return said(*sentences)
 
 

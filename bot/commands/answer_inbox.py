@@ -2,7 +2,7 @@
 
 Theory of operation. Commands of different people run concurrently, those of one person one after the other. Of all
 waiting commands, the oldest of each sender starts before the second one of any sender. A command starts when its sender
-has no other running, and counts against the rate limits at that moment. The bot answers the commands in `grammar.QUICK`
+has no other running, and counts against the rate limits at that moment. The bot answers the commands in `QUICK`
 from its own data, four at a time. All others may wait for a Patchwork server, the homeserver or a long search, so they
 take none of these four places. They are limited by what they wait for: the number of concurrent requests to a server
 (`patchwork/request_turns.py`), and a single search at a time (`search.py`). A server that does not respond therefore
@@ -14,7 +14,7 @@ process ended are still in the inbox, and start again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -25,13 +25,16 @@ from bot import metrics
 from bot.clock import Clock
 from bot.commands import grammar
 from bot.commands.answers.patch import said
+from bot.commands.command_table import FOR_ADMINS, QUICK, find
 from bot.commands.limits import RateLimits
-from bot.commands.request import Answer, CommandRequest, Handler
+from bot.commands.phrases import Courtesy
+from bot.commands.request import Answer, CommandRequest, Handler, WelcomeHandler
+from bot.commands.room_traffic import RoomTraffic
 from bot.errors import StoreError
-from bot.ids import RoomId, UserId
+from bot.ids import NoticeKey, RoomId, UserId
 from bot.notices.markup import Allowed, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, answer_key
-from bot.store.inbox_book import InboxMessage
+from bot.store.inbox_book import ARRIVAL, InboxMessage
 from bot.store.store import Store
 
 ANSWER_SECONDS = 60
@@ -45,6 +48,8 @@ LEAKED = (
     "A word of that looks like an API token, so I did nothing with it, and did not keep it. If it is one, make a new "
     "one on your profile page there. To look for a commit, name a key before it, for example: find subject:1a2b3c"
 )
+LONG_LINES = 15  # of an answer that goes into a thread in a busy room
+LONG_CHARACTERS = 1_500
 _SHOWN = 100  # characters of a command, in the log
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +59,7 @@ class AnswerSettings:
     """The settings of commands: their prefix, the direct chats in which it may be omitted, and the rate limits.
 
     *user* is the bot's id, which is accepted instead of the prefix. The set *direct* changes while the bot runs.
+    Commands for admins are suggested only to those whom *is_admin* accepts.
     """
 
     prefix: str
@@ -61,6 +67,7 @@ class AnswerSettings:
     direct: AbstractSet[RoomId]
     per_user_per_minute: int
     per_room_per_minute: int
+    is_admin: Callable[[UserId], bool] = lambda _: False
 
 
 class Answerer:
@@ -72,11 +79,14 @@ class Answerer:
         handlers: Mapping[str, Handler],
         manners: AnswerSettings,
         clock: Clock,
+        welcome: WelcomeHandler | None = None,
     ) -> None:
         self._store = store
         self._handlers = handlers
         self._manners = manners
         self._clock = clock
+        self._welcome = welcome
+        self._traffic = RoomTraffic()
         self._limits = RateLimits(manners.per_user_per_minute, manners.per_room_per_minute)
         self._full_rooms: AbstractSet[RoomId] = frozenset()
         self._wake = asyncio.Event()
@@ -141,7 +151,8 @@ class Answerer:
         for message in waiting:
             if self._text(message) is None:
                 for_others.append(message)
-            elif self._limits.allow(message.sender, message.room, now):
+                self._traffic.count(message.room, message.sender, now)
+            elif self._is_allowed(message, now):
                 first.setdefault(message.sender, message)
             else:
                 over.append(message)
@@ -153,7 +164,13 @@ class Answerer:
     def _text(self, message: InboxMessage) -> str | None:
         """Return the command in a message, or None if the message is not meant for the bot."""
         manners = self._manners
+        if message.event == ARRIVAL:
+            return "" if self._welcome is not None else None
         return grammar.addressed(message.body, manners.prefix, manners.user, direct=self._is_direct(message))
+
+    def _is_allowed(self, message: InboxMessage, now: float) -> bool:
+        """Return whether a message may be answered; the welcome always may, as nobody typed it."""
+        return message.event == ARRIVAL or self._limits.allow(message.sender, message.room, now)
 
     def _is_direct(self, message: InboxMessage) -> bool:
         return message.room in self._manners.direct
@@ -168,14 +185,14 @@ class Answerer:
         shown = [message for message in over if message.room not in self._full_rooms]
         first = [message for message in shown if self._limits.is_first_over(message.sender, message.room, now)]
         async with self._store.transaction() as tx:
-            await tx.outbox.add([_reaction(message) for message in first])
+            await tx.outbox.add([_reaction(message, TOO_MANY) for message in first])
             for message in (*for_others, *over):
                 await tx.inbox.drop(message)
 
     def _begin_if_allowed(self, message: InboxMessage, group: asyncio.TaskGroup) -> None:
         """Start a command unless others in this turn used up the room's limit; the next turn then rejects it."""
         now = self._clock.monotonic()
-        if self._limits.allow(message.sender, message.room, now):
+        if self._is_allowed(message, now):
             self._limits.count(message.sender, message.room, now)
             self._busy.add(message.sender)
             group.create_task(self._answered(message))
@@ -221,11 +238,27 @@ class Answerer:
             StoreError: the database failed, which is not the message's fault; it is answered once the database is back.
         """
         try:
-            return notice(message, await self._answer(message))
+            if message.event == ARRIVAL:
+                return await self._greeting(message)
+            answer = await self._answer(message)
+            is_busy = not self._is_direct(message) and self._traffic.is_busy(
+                message.room, message.sender, self._clock.monotonic()
+            )
+            return notice(message, answer, in_thread=is_busy and is_long(answer))
         except StoreError:
             raise
         except Exception:  # noqa: BLE001  # the one broad catch of a command; it is logged
             return self._fault(message)
+
+    async def _greeting(self, message: InboxMessage) -> Notice:
+        """Return the welcome in a room that the bot has joined."""
+        assert self._welcome is not None  # noqa: S101  # otherwise the message is not for the bot
+        direct = self._is_direct(message)
+        answer = await self._welcome(message, "" if direct else self._manners.prefix, direct)
+        body, html = written(answer.document, answer.site.allowed if answer.site else Allowed(()))
+        tag = Tag(NoticeKind.WELCOME, NoticeKey(f"welcome/{message.room}"))
+        inviter = message.sender if message.sender != self._manners.user else None
+        return Notice(message.room, Lane.ANSWER, Message(body, html, tag, rings=direct), asked_by=inviter)
 
     def _fault(self, message: InboxMessage) -> Notice:
         """Log the exception being handled, and return the answer that reports a fault of the bot."""
@@ -237,9 +270,13 @@ class Answerer:
 
     async def _answer(self, message: InboxMessage) -> Answer:
         prefix = "" if self._is_direct(message) else self._manners.prefix
-        call = grammar.parse(self._text(message) or "", prefix, self._handlers.keys())
+        unlisted = frozenset[str]() if self._manners.is_admin(message.sender) else FOR_ADMINS
+        call = grammar.parse(self._text(message) or "", prefix, self._handlers.keys(), unlisted)
         if message.sealed is not None:
             call = _about_the_token(call, message)
+        if isinstance(call, Courtesy):
+            metrics.COMMANDS.labels("", "courtesy").inc()
+            return Answer((), reaction=call.reaction)
         if isinstance(call, grammar.InvalidCommand):
             metrics.COMMANDS.labels("", "mistake").inc()
             return Answer(said(call.text))
@@ -250,7 +287,7 @@ class Answerer:
     async def _done(self, request: CommandRequest) -> tuple[Answer, str]:
         """Run a command; return its answer, and the result as a metric label."""
         verb = request.call.command.verb
-        if verb not in grammar.QUICK and self._waiting >= MOST_WAITING:
+        if verb not in QUICK and self._waiting >= MOST_WAITING:
             return Answer(said(BUSY), is_refusal=True), "limited"
         try:
             async with self._place(verb), asyncio.timeout(ANSWER_SECONDS):
@@ -264,7 +301,7 @@ class Answerer:
     @asynccontextmanager
     async def _place(self, verb: str) -> AsyncIterator[None]:
         """Hold one of the places for quick commands; other commands take none, and are only counted."""
-        if verb in grammar.QUICK:
+        if verb in QUICK:
             async with self._quick:
                 yield
             return
@@ -275,8 +312,19 @@ class Answerer:
             self._waiting -= 1
 
 
-def notice(message: InboxMessage, answer: Answer) -> Notice:
-    """Return the notice that replies with an answer, in the thread of the command if it has one."""
+def is_long(answer: Answer) -> bool:
+    """Return whether an answer would push what others say out of sight."""
+    body, _ = written(answer.document, answer.site.allowed if answer.site else Allowed(()))
+    return body.count("\n") >= LONG_LINES or len(body) >= LONG_CHARACTERS
+
+
+def notice(message: InboxMessage, answer: Answer, *, in_thread: bool = False) -> Notice:
+    """Return the notice that replies with an answer, in the thread of the command if it has one.
+
+    With *in_thread*, it begins a thread at the command otherwise.
+    """
+    if answer.reaction:
+        return _reaction(message, answer.reaction)
     allowed = answer.site.allowed if answer.site else Allowed(())
     body, html = written(answer.document, allowed)
     tag = _tag(message)
@@ -289,28 +337,29 @@ def notice(message: InboxMessage, answer: Answer) -> Notice:
             patch=about.patch,
             version=about.version,
         )
-    spoken = Message(body, html, tag, thread=message.thread, replies_to=message.event)
+    thread = message.thread or (message.event if in_thread else None)
+    spoken = Message(body, html, tag, thread=thread, replies_to=message.event)
     return Notice(message.room, Lane.ANSWER, spoken, asked_by=message.sender)
 
 
 def _about_the_token(
-    call: grammar.ParsedCommand | grammar.InvalidCommand, message: InboxMessage
+    call: grammar.ParsedCommand | grammar.InvalidCommand | Courtesy, message: InboxMessage
 ) -> grammar.ParsedCommand | grammar.InvalidCommand:
     """Return what is done about a message with a token in it: nothing but `token` may take it, however it is spelled.
 
     Other commands are refused, because a token typed there reached others, or was meant as something else.
     """
-    token = grammar.find("token")
-    if token is None or isinstance(call, grammar.InvalidCommand):
+    token = find("token")
+    if isinstance(call, grammar.InvalidCommand):
         return call if token is None else grammar.ParsedCommand(token, {"token": message.body})
-    if call.command is token:
+    if isinstance(call, grammar.ParsedCommand) and call.command is token:
         return call
     return grammar.InvalidCommand(LEAKED)
 
 
-def _reaction(message: InboxMessage) -> Notice:
-    """Return the reaction that marks a message as over the limit, which costs less than an answer."""
-    reaction = Message(TOO_MANY, TOO_MANY, _tag(message), reaction=message.event)
+def _reaction(message: InboxMessage, emoji: str) -> Notice:
+    """Return a reaction to a message, which costs less than an answer."""
+    reaction = Message(emoji, emoji, _tag(message), reaction=message.event)
     return Notice(message.room, Lane.ANSWER, reaction, asked_by=message.sender)
 
 

@@ -7,23 +7,31 @@ moment. The index exists only in memory, and is updated after the commit; after 
 Changes are made one at a time, which keeps the index in the order of the commits.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.clock import Clock
 from bot.commands.answer_inbox import notice
 from bot.commands.answers.subscriptions import refused
+from bot.commands.grammar import FOR_ADMINS_ONLY
 from bot.commands.request import Answer, CommandRequest, Handler
 from bot.commands.rights import RightsDecision, RoomRights
 from bot.commands.servers import LookupServer
-from bot.errors import UserError
-from bot.ids import ProjectName, RoomId, SubscriptionId, UserId
+from bot.errors import QueryError, UserError
+from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId, UserId
 from bot.notices.markup import Document
+from bot.query.maintainers.maintainers import Maintainers
+from bot.query.parser import parse
 from bot.query.query import Query
 from bot.search import PatchSearch
 from bot.store.store import Store, Transaction
 from bot.subscriptions.registry import SubscriptionRegistry
 from bot.subscriptions.subscription import ChatSubscription, listening
+from bot.text import one_line
+
+_SEVERAL = re.compile(r"all(?: of (?:them|it))?|everything|#?\d+(?:[\s,]+(?:and\s+)?#?\d+)+", re.IGNORECASE)
+_MOST_LISTED = 10  # subscriptions that may have been meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,8 @@ class CommandContext:
     """The dependencies of the commands on subscriptions; *places* are the watched servers.
 
     *doubts* returns, for each query, sentences about unknown sections and paths in it. *without_file* returns the
-    projects that a `maint:` query applies to, if none of them has a MAINTAINERS file.
+    projects that a `maint:` query applies to, if none of them has a MAINTAINERS file. *files* returns the file of a
+    project.
     """
 
     store: Store
@@ -80,6 +89,21 @@ class CommandContext:
     places: Sequence[LookupServer]
     doubts: Callable[[Sequence[Query]], Awaitable[list[tuple[str, ...]]]]
     without_file: Callable[[Query], Sequence[ProjectName]]
+    files: Callable[[ServerName, ProjectName], Maintainers | None] = lambda _server, _project: None
+
+    async def seen_paths(self) -> dict[tuple[ServerName, ProjectName], set[str]]:
+        """Return the paths that patches of each watched project touched, as far as they are stored."""
+        found: dict[tuple[ServerName, ProjectName], set[str]] = {}
+        for place in self.places:
+            for project in map(ProjectName, place.projects):
+                async with self.store.reading() as tx:
+                    found[place.name, project] = await tx.watch.seen_paths(place.name, project)
+        return found
+
+    async def top_directories(self) -> set[str]:
+        """Return the directories at the top of the watched projects' trees, as far as patches touched them."""
+        seen = await self.seen_paths()
+        return {path.partition("/")[0] for paths in seen.values() for path in paths if "/" in path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +158,43 @@ def only_admins(context: CommandContext, request: CommandRequest) -> None:
         UserError: the sender is not.
     """
     if not context.house.is_admin(request.message.sender):
-        raise UserError("Only admins of the bot may do that.")
+        raise UserError(FOR_ADMINS_ONLY)
 
 
 async def owned(tx: Transaction, request: CommandRequest) -> ChatSubscription:
-    """Return the subscription whose id was typed.
+    """Return the subscription whose id or query was typed.
 
     Raises:
-        UserError: the owner has no subscription with this id.
+        UserError: the owner has no such subscription, or none was named; the text lists those that there are.
     """
-    number = int(request.call.arguments["id"])
-    subscription = await tx.subscriptions.get(SubscriptionId(number))
-    if subscription is None or not SubscriptionOwner.of(request).owns(subscription):
-        whose = "You have" if request.direct else "This room has"
-        raise UserError(f"{whose} no subscription {number}. To see them, type: {typed(request, 'subs')}")
-    return subscription
+    owner, arguments = SubscriptionOwner.of(request), request.call.arguments
+    own = await tx.subscriptions.of_owner(owner.room, owner.person)
+    whose = "You have" if request.direct else "This room has"
+    if (number := arguments.get("id")) is not None:
+        found = [each for each in own if each.id == int(number)]
+        missing = f"{whose} no subscription {int(number)}."
+    elif (query := arguments.get("query")) is not None and request.call.command.verb != "edit":
+        if _SEVERAL.fullmatch(query):
+            raise UserError(f"Subscriptions end one at a time. To pause all of them instead: {typed(request, 'mute')}")
+        canonical = _canonical(query)
+        found = [each for each in own if each.query == canonical or query.strip() == each.query]
+        missing = f"{whose} no subscription to “{one_line(query, 100)}”."
+    else:
+        found, missing = [], "Which one?" if own else f"{whose} no subscriptions."
+    if found:
+        return found[0]
+    listed = [f"{each.id}: {one_line(each.query, 100)}" for each in own[:_MOST_LISTED]]
+    rest = len(own) - len(listed)
+    more = [f"… and {rest} more: {typed(request, 'subs')}"] if rest else []
+    instead = [f"Type for example: {typed(request, request.call.command.verb, own[0].id)}"] if own else []
+    raise UserError("\n".join([missing, *listed, *more, *instead]))
+
+
+def _canonical(text: str) -> str:
+    try:
+        return str(parse(text))
+    except QueryError:
+        return text
 
 
 async def hearing(tx: Transaction, which: Sequence[ChatSubscription]) -> Callable[[SubscriptionRegistry], None]:
@@ -182,6 +228,6 @@ def in_words(handler: Handler) -> Handler:
 
 def _refusal(verdict: RightsDecision) -> str:
     return (
-        f"Changing what this room hears needs power level {verdict.needed} here, and yours is {verdict.has}.\n"
-        "Ask a moderator of the room, or subscribe for yourself in a direct chat with me."
+        f"Only moderators may change what is posted here (power level {verdict.needed}; yours is {verdict.has}).\n"
+        "Ask one of them, or subscribe for yourself: write to me in a direct chat."
     )

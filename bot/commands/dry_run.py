@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.commands.answers.search import SearchMatch, known_since, rehearsed_shown
 from bot.commands.request import Answer
-from bot.commands.servers import LookupServer, namesakes
+from bot.commands.servers import LookupServer
 from bot.errors import UserError
 from bot.notices.card import ServerLinks
-from bot.notices.fact_lines import moment
+from bot.query.durations import in_words
 from bot.query.facts import FactName
 from bot.query.query import Query, facts_in
 from bot.search import PatchSearch, SearchHits, unanswerable
@@ -20,37 +21,62 @@ NEWEST_SHOWN = 3
 _TOO_SHORT = timedelta(days=1)
 
 
+@dataclass(frozen=True, slots=True)
+class WeeklyRate:
+    """How many series a week a query would have matched since *begin* (UTC)."""
+
+    a_week: float
+    begin: datetime
+
+
+async def weekly_rate(past: PatchSearch, query: Query, now: datetime) -> WeeklyRate | None:
+    """Return how many series a week *query* would have matched lately; None if less than a day is known.
+
+    Raises:
+        UserError: the stored patches cannot answer this query.
+    """
+    matches = await past.matches(query, now - LOOK_BACK, MOST_COUNTED)
+    begin = _begin(matches, now)
+    if begin is None or now - begin < _TOO_SHORT:
+        return None
+    return WeeklyRate(len(matches.found) * (timedelta(weeks=1) / (now - begin)), begin)
+
+
 async def expected(past: PatchSearch, query: Query, now: datetime) -> str:
     """Return a sentence with the number of series per week that *query* would have matched lately."""
     if _is_about_now(query) and unanswerable(query.tree) is None:
         return "Each digest lists what is stale at that time."
     try:
-        matches = await past.matches(query, now - LOOK_BACK, MOST_COUNTED)
+        rate = await weekly_rate(past, query, now)
     except UserError as error:
-        return f"How much that brings, the past does not tell: {error}"
-    begin = _begin(matches, now)
-    if begin is None or now - begin < _TOO_SHORT:
-        known = ", ".join(f"{each.project} is known since {moment(each.since)}" for each in matches.known_since)
-        return f"How much that brings is not known yet{known and f': {known}'}."
-    if not matches.found:
-        return f"Nothing like it came since {moment(begin)}."
-    a_week = len(matches.found) * (timedelta(weeks=1) / (now - begin))
-    often = f"About {a_week:,.0f} a week" if a_week >= 1 else "Less than one a week"
-    return f"{often}, by what came since {moment(begin)}."
+        return f"I cannot say how much this brings. {error}"
+    if rate is None:
+        return "I have not watched long enough to say how much this brings."
+    if not rate.a_week:
+        return f"Nothing has matched since {rate.begin:%Y-%m-%d}."
+    often = f"About {rate.a_week:,.0f} series a week" if rate.a_week >= 1 else "Less than one series a week"
+    return f"{often}, counted since {rate.begin:%Y-%m-%d}."
 
 
-async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Query, since: datetime) -> Answer:
-    """Return what *query* would have matched since the given time (UTC).
+@dataclass(frozen=True, slots=True)
+class TestedPeriod:
+    """The time that `test` looks back on: its beginning (UTC), and its length as it was asked for."""
+
+    since: datetime
+    length: timedelta
+
+
+async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Query, period: TestedPeriod) -> Answer:
+    """Return what *query* would have matched in a period.
 
     Raises:
         UserError: the stored patches cannot answer this query.
     """
     if _is_about_now(query):
-        raise UserError("stale: is about how things stand now, and not about what came: ask find for it.")
-    matches = await past.matches(query, since, MOST_COUNTED)
+        raise UserError("test looks at what arrived; for what is stale now, use find with the same query.")
+    matches = await past.matches(query, period.since, MOST_COUNTED)
     known = [(each.server, each.project, each.since) for each in matches.known_since]
     lines = [known_since(known) if known else "No project that this query covers has been read yet."]
-    lines += namesakes(places, query)
     if matches.back_to is not None or len(matches.found) >= MOST_COUNTED:
         lines.insert(0, "There were more matches than counted here.")
     by_name = {place.name: place for place in places}
@@ -65,7 +91,7 @@ async def rehearsed(past: PatchSearch, places: Sequence[LookupServer], query: Qu
     ]
     urls = [place.api.url for place in places]
     site = ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
-    return Answer(rehearsed_shown(str(query.tree), _by_day(matches), newest, *lines), site)
+    return Answer(rehearsed_shown(str(query.tree), in_words(period.length), _by_day(matches), newest, *lines), site)
 
 
 def _is_about_now(query: Query) -> bool:

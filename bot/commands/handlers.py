@@ -7,13 +7,14 @@ from bot.commands.act_commands import ActCommands, ActContext
 from bot.commands.admin import AdminCommands
 from bot.commands.context import CommandContext, in_words
 from bot.commands.help import HelpCommand
+from bot.commands.listing import ListCommands
 from bot.commands.lookups import LookupCommands
 from bot.commands.muting import MuteCommands
 from bot.commands.own_addresses import AddressCommands
 from bot.commands.request import Handler
 from bot.commands.rights import ChatPrivacy
 from bot.commands.settings import SettingCommands
-from bot.commands.subscribing import ExportCommand, SubscriptionCommands, WhyCommand
+from bot.commands.subscribing import SubscriptionCommands, WhyCommand
 from bot.commands.token_commands import TokenCommands
 
 
@@ -33,7 +34,9 @@ def handlers(
         **_subscription_handlers(context),
         **_acting_handlers(acting, context.house),
     }
-    return {"help": HelpCommand({"help", *found}).help, **found}
+    states = [place.api for place in context.places]
+    help_ = HelpCommand({"help", *found}, context.house.is_admin, lambda: [api.states for api in states])
+    return {"help": help_.help, **found}
 
 
 def _acting_handlers(context: ActContext, privacy: ChatPrivacy) -> Mapping[str, Handler]:
@@ -51,12 +54,12 @@ def _acting_handlers(context: ActContext, privacy: ChatPrivacy) -> Mapping[str, 
 
 def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:
     subscriptions, muting, settings = SubscriptionCommands(context), MuteCommands(context), SettingCommands(context)
-    addresses, admin = AddressCommands(context), AdminCommands(context)
+    addresses, admin, lists = AddressCommands(context), AdminCommands(context), ListCommands(context)
     found: Mapping[str, Handler] = {
         "sub": subscriptions.sub,
         "unsub": subscriptions.unsub,
         "edit": subscriptions.edit,
-        "subs": subscriptions.subs,
+        "subs": lists.subs,
         "test": subscriptions.test,
         "why": WhyCommand(context).why,
         "mute": muting.mute,
@@ -65,7 +68,7 @@ def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:
         "settings": settings.settings,
         "me": addresses.me,
         "me forget": addresses.forget,
-        "export": ExportCommand(context).export,
+        "export": lists.export,
         "rooms": admin.rooms,
         "leave": admin.leave,
     }

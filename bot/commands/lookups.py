@@ -1,14 +1,15 @@
 """Looks up patches and series on Patchwork servers, their diffs, checks and comments, and searches past patches."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
 from bot.commands.answers.patch import diff_shown, diffstat_shown, patch_shown, said, series_shown
 from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, found_shown
+from bot.commands.context import CommandContext
 from bot.commands.patch_details import checks_of, comments_of
+from bot.commands.query_notes import query_notes
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.resolve_ref import CacheNote, RefResolver, Resolved, ResolvedPatch, ResolvedSeries
-from bot.commands.servers import LookupServer, namesakes
 from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError
 from bot.notices.card import ServerLinks
@@ -18,19 +19,19 @@ from bot.query.keys import Key
 from bot.query.parser import parse
 from bot.query.query import Query, terms_of
 from bot.query.values import IsFlag
-from bot.search import PatchSearch, SearchHit, SearchHits
-from bot.store.store import Store
+from bot.search import SearchHit, SearchHits
 from bot.subscriptions.subscription import meant
 
 
 class LookupCommands:
     """The commands that look something up."""
 
-    def __init__(self, places: Sequence[LookupServer], store: Store, past: PatchSearch) -> None:
-        self._places = {place.name: place for place in places}
-        self._store = store
-        self._finder = RefResolver(places, store)
-        self._past = past
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
+        self._places = {place.name: place for place in context.places}
+        self._store = context.store
+        self._finder = RefResolver(context.places, context.store)
+        self._past = context.past
 
     async def show(self, request: CommandRequest) -> Answer:
         """Answer `show` with a patch or a series."""
@@ -56,13 +57,14 @@ class LookupCommands:
         """Answer `find` with the newest matches of a query among the stored patches."""
         try:
             query = parse(request.call.arguments["query"])
-            within = meant(query, await standing_of(self._store, request))
-            matches = await self._past.matches(within, None, MOST_SHOWN)
+            standing = await standing_of(self._store, request)
+            matches = await self._past.matches(meant(query, standing), None, MOST_SHOWN)
         except QueryError as error:
             return Answer((Block(error.pointed()),), is_refusal=True)
         except UserError as error:
             return Answer(said(str(error)), is_refusal=True)
-        return await self._matches(query, matches, namesakes(list(self._places.values()), within))
+        notes = await query_notes(self._context, query, standing)
+        return await self._matches(query, matches, [f"Note: {note}" for note in notes])
 
     async def _answer(
         self, request: CommandRequest, tell: Callable[[Resolved], Awaitable[Answer]], first: RefKind = RefKind.PATCH
@@ -137,4 +139,4 @@ def _cautions(query: Query) -> list[str]:
     ]
     if not cautious:
         return []
-    return [f"{', '.join(cautious)}: as it was when the bot read the patch."]
+    return [f"{' and '.join(cautious)}: as last seen, which may be out of date."]

@@ -14,11 +14,12 @@ from bot.commands.context import (
     owned,
     typed,
 )
-from bot.commands.parameters import read_duration
 from bot.commands.request import Answer, CommandRequest
 from bot.errors import UserError
 from bot.notices.markup import Document
+from bot.query.durations import EXAMPLES, read_duration, spelled_duration
 from bot.store.store import Transaction
+from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.subscription import FOR_GOOD
 
 
@@ -35,9 +36,9 @@ class MuteCommands:
 
         async def change(tx: Transaction) -> ChangeResult:
             before = await _muted_until(tx, request)
-            sentence = f"{_what(request)} muted {answers.until(until)}: what arrives is not told, and not later either."
-            undo = self._undo(request, before)
-            return await _mute(tx, request, until, answers.done([sentence], undo))
+            sentence = f"{_what(request)} muted {await self._until(tx, request, until)}."
+            lost = "What arrives until then is not posted, not even later."
+            return await _mute(tx, request, until, answers.done([sentence, lost], self._undo(request, before)))
 
         return await changed(self._context, request, change)
 
@@ -49,10 +50,11 @@ class MuteCommands:
             before = await _muted_until(tx, request)
             if before is None or before <= self._context.clock.now():
                 raise UserError(await self._not_muted(tx, request))
-            sentences = [f"{_what(request)} told again, from what arrives now on."]
+            sentences = [f"{_what(request)} no longer muted; what arrives from now on is posted."]
             here = await tx.subscriptions.muted_until(request.message.room)
             if "id" in request.call.arguments and here is not None and here > self._context.clock.now():
-                sentences = [f"{_what(request)} no longer muted by itself; all here is, {answers.until(here)}."]
+                still = await self._until(tx, request, here)
+                sentences = [f"{_what(request)} no longer muted by itself, but everything here is, {still}."]
             return await _mute(tx, request, None, answers.done(sentences, self._undo(request, before)))
 
         return await changed(self._context, request, change)
@@ -63,8 +65,14 @@ class MuteCommands:
             return FOR_GOOD
         time = read_duration(duration)
         if time is None:
-            raise UserError(f"“{duration[:20]}” is no time; type for example 30m, 2h or 7d.")
-        return min(self._context.clock.now() + time, FOR_GOOD)
+            raise UserError(f"“{duration[:20]}” is not a duration; try {EXAMPLES}.")
+        now = self._context.clock.now()
+        return now + time if time < FOR_GOOD - now else FOR_GOOD
+
+    async def _until(self, tx: Transaction, request: CommandRequest, end: datetime) -> str:
+        """Return the *end* of a mute in words, in the room's time zone."""
+        zone = zone_named(await tx.subscriptions.timezone(request.message.room))
+        return answers.until(end, self._context.clock.now(), zone)
 
     async def _not_muted(self, tx: Transaction, request: CommandRequest) -> str:
         """Return the error for an unmute without effect; it names subscriptions that are muted individually."""
@@ -84,7 +92,7 @@ class MuteCommands:
         if before is None or before <= now:
             return typed(request, "unmute", id_)
         minutes = math.ceil((before - now) / timedelta(minutes=1))
-        return typed(request, "mute", id_, "" if before >= FOR_GOOD else _spelled(minutes))
+        return typed(request, "mute", id_, "" if before >= FOR_GOOD else spelled_duration(timedelta(minutes=minutes)))
 
 
 def _what(request: CommandRequest) -> str:
@@ -92,14 +100,6 @@ def _what(request: CommandRequest) -> str:
     if (number := request.call.arguments.get("id")) is not None:
         return f"Subscription {int(number)} is"
     return "Everything in this chat is" if request.direct else "Everything in this room is"
-
-
-def _spelled(minutes: int) -> str:
-    """Return a duration as it may be typed, in the largest unit that gives a whole number."""
-    for unit, size in (("w", 10_080), ("d", 1_440), ("h", 60)):
-        if minutes % size == 0:
-            return f"{minutes // size}{unit}"
-    return f"{minutes}m" if minutes < 100_000 else f"{math.ceil(minutes / 60)}h"
 
 
 async def _muted_until(tx: Transaction, request: CommandRequest) -> datetime | None:

@@ -31,11 +31,11 @@ class AddressCommands:
         async def change(tx: Transaction) -> ChangeResult:
             known = await tx.subscriptions.addresses(person)
             if address in known:
-                raise UserError(f"{address} is known as yours already; nothing was changed.")
+                raise UserError(f"{address} is one of your addresses already; nothing was changed.")
             if len(known) >= _MOST:
-                raise UserError(f"{_MOST} addresses of yours are known, and more are not kept.")
+                raise UserError(f"You have {_MOST} addresses, which is the limit; nothing was changed.")
             await tx.subscriptions.add_address(person, address)
-            sentences = [f"{address} is yours from now on; is:mine matches patches from it."]
+            sentences = [f"{address} is now one of your addresses: is:mine matches patches from it."]
             own = await tx.subscriptions.of_owner(request.message.room, person)
             if all(each.query != MINE for each in own):
                 new = await subscribe(tx, request, self._context, parse(MINE))
@@ -54,10 +54,10 @@ class AddressCommands:
 
         async def change(tx: Transaction) -> ChangeResult:
             if address not in await tx.subscriptions.addresses(person):
-                raise UserError(f"{address} is not known as yours; nothing was changed.")
+                raise UserError(f"{address} is not one of your addresses; nothing was changed.")
             await tx.subscriptions.forget_address(person, address)
             own = await tx.subscriptions.of_owner(request.message.room, person)
-            sentences = [f"{address} is forgotten."]
+            sentences = [f"{address} is no longer one of your addresses."]
             if not await tx.subscriptions.addresses(person):
                 sentences.append("You have no addresses left, so is:mine matches nothing.")
             return ChangeResult(answers.done(sentences, typed(request, "me", address)), await hearing(tx, own))
@@ -77,7 +77,7 @@ class AddressCommands:
 
 def _only_direct(request: CommandRequest) -> None:
     if not request.direct:
-        raise UserError("Addresses can only be managed in a direct chat with me.")
+        raise UserError("Your addresses are between you and me: type that in a direct chat.")
 
 
 def _address(request: CommandRequest) -> str:

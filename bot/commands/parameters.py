@@ -3,18 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum
 
 from bot.patchwork.references import read_ref
+from bot.query.durations import EXAMPLES, split_duration
 
 _MAX_SHOWN = 50  # characters of the input in an error
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhdw])", re.IGNORECASE)
 _WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"(?!\S)|'([^']*+)'(?!\S)|(\S++))""", re.DOTALL)
 _MARKDOWN_LINK = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(<?([^\s()<>]+)>?\)")
 _ESCAPED = re.compile(r'\\(["\\])')
 _NAMED_ADDRESS = re.compile(r"<[^\s<>@]+@[^\s<>@]+>[.,;]?\Z")  # Ada <ada@example.org>
+_QUOTES = "\"'"
 
 
 class ParameterKind(Enum):
@@ -23,12 +22,13 @@ class ParameterKind(Enum):
     REF = "REF"
     QUERY = "QUERY"
     ID = "ID"
+    WHICH = "ID or QUERY"  # of a subscription
     DURATION = "DURATION"
     KEY = "KEY"
     VALUE = "VALUE"
     ADDRESS = "ADDRESS"
     ROOM = "ROOM"
-    VERB = "VERB"
+    TOPIC = "WORD"
     FROM = "FROM"
     REFS = "REFS"  # of patches, with what else follows
     SERVER = "SERVER"
@@ -36,49 +36,75 @@ class ParameterKind(Enum):
 
 
 _FORMS = {
-    ParameterKind.ID: re.compile(r"#?([1-9][0-9]{0,8})"),
-    ParameterKind.DURATION: _DURATION,
+    ParameterKind.ID: re.compile(r"#?([1-9][0-9]{0,8})[.,;:!]*"),
+    ParameterKind.KEY: re.compile(r"(\S+?)[:=]*"),
     ParameterKind.ADDRESS: re.compile(
-        r"[<`(]*(?:mailto:)?([^\s@<>:?`(]+@[^\s@<>:?`)]*[^\s@<>:?.,;`)])(?:\?\S*?)?[>`)]*[.,;]?", re.IGNORECASE
+        r"[<`(]*(?:mailto:)?([^\s@<>:?`(]+@[^\s@<>:?`)]*[^\s@<>:?.,;!`)])(?:\?\S*?)?[>`)]*[.,;!?]*", re.IGNORECASE
     ),
-    ParameterKind.FROM: re.compile(r"#?([1-9][0-9]{0,5})"),
+    ParameterKind.FROM: re.compile(r"#?([1-9][0-9]{0,5})[.,;:!]*"),
     ParameterKind.ROOM: re.compile(r"[!#]\S+"),
 }
 _RESTS = frozenset(
-    {ParameterKind.QUERY, ParameterKind.VERB, ParameterKind.REFS, ParameterKind.TOKEN}
-)  # these take the rest of the text
+    {
+        ParameterKind.QUERY,
+        ParameterKind.WHICH,
+        ParameterKind.TOPIC,
+        ParameterKind.VALUE,
+        ParameterKind.REF,
+        ParameterKind.REFS,
+        ParameterKind.TOKEN,
+    }
+)
 _REFERENCES = frozenset({ParameterKind.REF, ParameterKind.REFS})
-_IN_ANY_CASE = frozenset({ParameterKind.KEY, ParameterKind.DURATION})
-KEYS = "KEY is project, mode, timezone, notify or flood."
-_MISSING = {ParameterKind.KEY: f" {KEYS}"}
+SETTING_KEYS = ("project", "mode", "timezone", "notify", "flood")
+KEYS = f"KEY is {', '.join(SETTING_KEYS[:-1])} or {SETTING_KEYS[-1]}."
+_MISSING = {ParameterKind.KEY: f" {KEYS}", ParameterKind.QUERY: " Say what should match."}
 _FROM_FILE = "config"  # the id that `subs` shows for subscriptions of the configuration file
+_CONFIGURED = "Subscriptions listed as config can only be changed in the configuration file."
 _NAMES = {
     ParameterKind.ID: "the number of a subscription",
-    ParameterKind.DURATION: "a time such as 30m, 2h, 7d or 2w",
+    ParameterKind.DURATION: f"a duration; try {EXAMPLES}",
     ParameterKind.ADDRESS: "a mail address",
     ParameterKind.ROOM: "a room's alias or id",
-    ParameterKind.FROM: "the number of the line to go on from",
+    ParameterKind.FROM: "the number of a line to continue from",
 }
+_COURTESY = frozenset({"please", "pls", "me", "the", "this", "that", "one", "it", "here", "now", "a", "my", "our"})
+_FILLERS: Mapping[ParameterKind, frozenset[str]] = {
+    ParameterKind.REF: _COURTESY | {"of", "on", "for", "about", "up", "at", "from", "with", "to"},
+    ParameterKind.ID: _COURTESY | {"subscription", "sub", "number", "no", "nr", "id", "from", "for"},
+    ParameterKind.WHICH: _COURTESY | {"subscription", "sub", "number", "no", "nr", "id", "from", "for"},
+    ParameterKind.FROM: _COURTESY | {"from", "all", "subscriptions", "list", "rooms", "page", "in", "room", "chat"},
+    ParameterKind.ADDRESS: _COURTESY | {"address", "mail", "email", "is", "add", "as", "am", "i", "i'm"},
+    ParameterKind.ROOM: _COURTESY | {"room"},
+    ParameterKind.VALUE: frozenset({"to", "is", "=", ":", "as"}),
+}
+_KINDS_OF_REFS = frozenset({"patch", "series", "cover", "link", "card", "mail", "email", "message"})
+_ALL = frozenset({"all", "everything", "everyone", "room", "chat", "subscriptions", "forever"})  # of `mute`
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a command; *shown* is its spelling in usage lines if that of its kind is too general."""
+    """A parameter of a command; *shown* is its spelling in usage lines if that of its kind is too general.
+
+    An *optional* one may be missing. One that is *asked* for may be missing, too, but only because the command then
+    does not know what is meant, and says what may be typed.
+    """
 
     kind: ParameterKind
     optional: bool = False
     shown: str = ""
+    asked: bool = False
 
     @property
     def name(self) -> str:
         """The name of its argument."""
-        return self.kind.value.lower()
+        return self.kind.name.lower()
 
     @property
     def spelled(self) -> str:
-        """Its spelling in usage lines: in brackets if optional, except REF, which only replies to a card may omit."""
+        """Its spelling in usage lines: in brackets if optional."""
         text = self.shown or self.kind.value
-        return f"[{text}]" if self.optional and self.kind not in _REFERENCES else text
+        return f"[{text}]" if self.optional else text
 
 
 class InvalidArgument(Exception):
@@ -86,33 +112,100 @@ class InvalidArgument(Exception):
 
 
 def read(parameters: Sequence[Parameter], text: str) -> Mapping[str, str]:
-    """Parse the arguments in *text*, by name; optional ones that were not typed are absent.
+    """Parse the arguments in *text*, by name; missing ones are absent, and a command without parameters has none.
 
-    A word goes to the first parameter that accepts it, so `2h 7` means the same as `7 2h`. A QUERY takes the text that
-    the other parameters leave, unchanged; a DURATION at the very end is not part of the query, if the command takes a
-    duration.
+    A word goes to the first parameter that accepts it, so `2h 7` means the same as `7 2h`. A QUERY, REF or VALUE takes
+    the text that the parameters before it leave. A DURATION may be several words; after a QUERY, it must be at the end.
 
     Raises:
         InvalidArgument: something is missing, superfluous, or of the wrong form.
     """
-    open_parameters, arguments, rest = list(parameters), dict[str, str](), _without_markdown(text.strip(), parameters)
-    if [each.kind for each in parameters[-2:]] == [ParameterKind.QUERY, ParameterKind.DURATION]:
-        rest, duration = _without_duration(rest)
-        arguments |= {"duration": duration} if duration else {}
-        open_parameters.pop()
-    rest = _without_sentence(rest, parameters)
-    while rest:
-        if open_parameters and open_parameters[0].kind in _RESTS:
-            arguments[open_parameters.pop(0).name] = rest
+    left, arguments, rest = list(parameters), dict[str, str](), _without_markdown(text.strip(), parameters)
+    kinds = [each.kind for each in parameters]
+    if ParameterKind.DURATION in kinds:
+        after_query = ParameterKind.QUERY in kinds
+        rest, duration = split_duration(rest, at_end=after_query)
+        if duration:
+            arguments["duration"] = duration.lower()
+        if duration or after_query:
+            left = [each for each in left if each.kind is not ParameterKind.DURATION]
+    if kinds == [ParameterKind.ADDRESS] and (named := _NAMED_ADDRESS.search(rest)) is not None:
+        rest = named[0]
+    while rest and parameters:
+        if left and left[0].kind in _RESTS:
+            arguments |= _rest(left.pop(0), rest)
             break
-        word, rest = _next_word(rest)
-        taker, value = _taker(open_parameters, word)
-        open_parameters.remove(taker)
-        arguments[taker.name] = value
-    for parameter in open_parameters:
-        if not parameter.optional:
+        word, following = _next_word(rest)
+        if not _is_filler(word, parameters):
+            taker, value = _taker(left, word)
+            left.remove(taker)
+            arguments[taker.name] = value
+        rest = following
+    for parameter in left:
+        if not (parameter.optional or parameter.asked):
             raise InvalidArgument(f"{parameter.spelled} is missing.{_MISSING.get(parameter.kind, '')}")
     return arguments
+
+
+def shown(text: str) -> str:
+    """Return the beginning of what was typed, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"
+
+
+def _rest(parameter: Parameter, text: str) -> Mapping[str, str]:
+    """Return the argument of a parameter that takes all of *text*; none if nothing is left of it."""
+    if parameter.kind is ParameterKind.WHICH:
+        return _which(text)
+    match parameter.kind:
+        case ParameterKind.REF:
+            value = _reference(text)
+        case ParameterKind.VALUE:
+            value = _unquoted(text)
+        case _:
+            value = text
+    return {parameter.name: value} if value or parameter.kind is ParameterKind.VALUE else {}
+
+
+def _which(text: str) -> Mapping[str, str]:
+    """Return the id of a subscription as "id", or what else was typed, which may be its query, as "query"."""
+    bare = _without_fillers(text, ParameterKind.WHICH)
+    if (number := _FORMS[ParameterKind.ID].fullmatch(bare)) is not None:
+        return {"id": number[1]}
+    if bare.lower() == _FROM_FILE:
+        raise InvalidArgument(_CONFIGURED)
+    return {"query": bare} if bare else {}
+
+
+def _reference(text: str) -> str:
+    """Return the reference in *text*, without words that people put around it; *text* if there is none."""
+    bare = _without_fillers(text, ParameterKind.REF)
+    words = bare.split()
+    if read_ref(bare) is not None or not words:
+        return bare
+    inside = [word for word in words if ("@" in word or "/" in word) and read_ref(word) is not None]
+    if len(inside) == 1:
+        return inside[0]
+    if words[0].lower().rstrip(".,:;!?") not in _KINDS_OF_REFS:
+        return bare
+    behind = " ".join(words[1:])
+    return behind if not behind or read_ref(behind) is not None else bare
+
+
+def _without_fillers(text: str, kind: ParameterKind) -> str:
+    words, rest = _FILLERS[kind], text
+    while rest and (first := rest.split(maxsplit=1))[0].lower().rstrip(".,:;!?") in words:
+        rest = first[1] if len(first) > 1 else ""
+    return rest.strip()
+
+
+def _unquoted(text: str) -> str:
+    """Return a value without the words before it and the quotes around it."""
+    bare = _without_fillers(text, ParameterKind.VALUE).lstrip("=: ").rstrip(".!; ")
+    typed = _WORD.fullmatch(bare)
+    if typed is None or typed[3] is not None:
+        return bare.strip(_QUOTES) if bare[:1] in _QUOTES else bare
+    return _ESCAPED.sub(r"\1", typed[1]) if typed[1] is not None else typed[2]
 
 
 def _without_markdown(text: str, parameters: Sequence[Parameter]) -> str:
@@ -122,29 +215,12 @@ def _without_markdown(text: str, parameters: Sequence[Parameter]) -> str:
     return _MARKDOWN_LINK.sub(r"\1", text)
 
 
-def _without_sentence(text: str, parameters: Sequence[Parameter]) -> str:
-    """Return the only reference or the address in *text*, if one is all that is asked for: "patch 300", "Ada <a@x>"."""
-    match [parameter.kind for parameter in parameters]:
-        case [ParameterKind.REF]:
-            refs = [word for word in text.split() if read_ref(word) is not None]
-            return refs[0] if len(refs) == 1 else text
-        case [ParameterKind.ADDRESS]:
-            named = _NAMED_ADDRESS.search(text)
-            return named[0] if named else text
-        case _:
-            return text
-
-
-def read_duration(text: str) -> timedelta | None:
-    """Return the duration that *text*, such as 30m, 2h, 7d or 2w, spells, or None if it is not a duration."""
-    typed = _DURATION.fullmatch(text)
-    return int(typed[1]) * _UNITS[typed[2].lower()] if typed else None
-
-
-def shown(text: str) -> str:
-    """Return the beginning of what was typed, in one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_SHOWN else line[: _MAX_SHOWN - 1] + "…"
+def _is_filler(word: str, parameters: Sequence[Parameter]) -> bool:
+    """Return whether *word* says nothing more than the verb did, as "all" where a missing id means all."""
+    bare = word.lower().strip(".,:;!?…")
+    if not bare or (bare in _ALL and any(each.kind is ParameterKind.ID and each.optional for each in parameters)):
+        return True
+    return any(bare in _FILLERS.get(each.kind, ()) for each in parameters if each.kind not in _RESTS)
 
 
 def _taker(parameters: Sequence[Parameter], word: str) -> tuple[Parameter, str]:
@@ -154,20 +230,22 @@ def _taker(parameters: Sequence[Parameter], word: str) -> tuple[Parameter, str]:
         if (value := _taken(parameter.kind, word)) is not None:
             return parameter, value
     if word.lower() == _FROM_FILE and any(parameter.kind is ParameterKind.ID for parameter in single):
-        raise InvalidArgument("Subscriptions listed as config can only be changed in the configuration file.")
-    if len(single) == 1:
-        raise InvalidArgument(f"“{shown(word)}” is not {_NAMES[single[0].kind]}.")
-    raise InvalidArgument(f"“{shown(word)}” does not belong there.")
+        raise InvalidArgument(_CONFIGURED)
+    if not single:
+        raise InvalidArgument(f"“{shown(word)}” is one word too many.")
+    names = " or ".join(_NAMES[each.kind] for each in single)
+    raise InvalidArgument(f"“{shown(word)}” is not {names}.")
 
 
 def _taken(kind: ParameterKind, word: str) -> str | None:
     """Return the value of *word* as a parameter of this kind, or None if it does not fit."""
-    if (form := _FORMS.get(kind)) is not None:
-        typed = form.fullmatch(word)
-        if typed is None:
-            return None
-        word = typed[1] if form.groups == 1 else word
-    return word.lower() if kind in _IN_ANY_CASE else word
+    if (form := _FORMS.get(kind)) is None:
+        return None
+    typed = form.fullmatch(word)
+    if typed is None:
+        return None
+    value = typed[1] if form.groups == 1 else word
+    return value.lower() if kind is ParameterKind.KEY else value
 
 
 def _next_word(text: str) -> tuple[str, str]:
@@ -176,13 +254,7 @@ def _next_word(text: str) -> tuple[str, str]:
     if typed is None:
         return text, ""
     double, single, bare = typed.groups()
-    if bare is not None and bare[0] in "\"'":
+    if bare is not None and bare[0] in _QUOTES:
         raise InvalidArgument(f"The quote before “{shown(text.lstrip()[1:])}” is not closed before a space or the end.")
     word = _ESCAPED.sub(r"\1", double) if double is not None else single if single is not None else bare
     return word, text[typed.end() :].lstrip()
-
-
-def _without_duration(text: str) -> tuple[str, str]:
-    """Return a query and the duration behind it, which is "" if there is none."""
-    *query, last = text.rsplit(maxsplit=1) or [""]
-    return ("".join(query), last.lower()) if _DURATION.fullmatch(last) else (text, "")

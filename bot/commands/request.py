@@ -23,12 +23,16 @@ class AnswerSubject:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer with its subject and the servers its links may lead to; *is_refusal* is true for refused commands."""
+    """An answer with its subject and the servers its links may lead to; *is_refusal* is true for refused commands.
+
+    If *reaction* is an emoji, it is the whole answer.
+    """
 
     document: Document
     site: ServerLinks | None = None
     about: AnswerSubject | None = None
     is_refusal: bool = False
+    reaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +45,5 @@ class CommandRequest:
     direct: bool
 
 
+WelcomeHandler = Callable[[InboxMessage, str, bool], Awaitable[Answer]]  # with the prefix, and whether it is direct
 Handler = Callable[[CommandRequest], Awaitable[Answer]]

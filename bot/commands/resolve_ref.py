@@ -178,7 +178,7 @@ class RefResolver:
                 kind = RefKind.SERIES if about.kind == "series" else RefKind.PATCH
                 found = await self._find(Ref(about.id, kind=kind, server=about.server), kind)
                 return await self._lone(found)
-        raise UserError(f"Which one? Name it, or reply to a card.\n{_example(request)}")
+        raise UserError(f"Which one? Name it, or type this in reply to a card.\n{_example(request)}")
 
     async def _lone(self, found: Resolved) -> Resolved:
         """Return the patch instead of its series if the series has only one, because that is what its card shows."""
@@ -300,7 +300,7 @@ def _example(request: CommandRequest) -> str:
 def _not_watched(ref: Ref) -> str:
     if ref.server is not None:
         return f"There is no server “{ref.server}” here."
-    return f"{ref.host} is not watched here; of other servers, only message-ids can be looked for."
+    return f"I do not watch {ref.host}, so I cannot look up ids there; a message-id would do."
 
 
 def _missing(place: LookupServer, ref: Ref) -> Sequence[str]:
@@ -311,7 +311,7 @@ def _missing(place: LookupServer, ref: Ref) -> Sequence[str]:
     if not place.finds_msgids:
         why = f"{place.name} cannot look for message-ids (API {place.api.version}), and the bot has not seen this one."
         return (why, "Name the id of the patch.")
-    return (f"There is no patch or cover letter with the message-id {ref.msgid} in what is watched on {place.name}.",)
+    return (f"No watched project on {place.name} has a patch or cover letter with the message-id {ref.msgid}.",)
 
 
 class CachedSubmissions:

@@ -11,6 +11,14 @@ DEFAULT_LEVEL = 50  # where the room says nothing of that type
 
 
 @dataclass(frozen=True, slots=True)
+class RoomText:
+    """What a room says of itself: its name, with its alias, and its topic; "" where there is none."""
+
+    name: str = ""
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RightsDecision:
     """The power level needed to change a room's subscriptions, and the level that a person has."""
 
@@ -39,6 +47,9 @@ class BotRooms(Protocol):
 
     async def rooms(self) -> Mapping[RoomId, str]:
         """Return all rooms except direct chats, each with its alias, or else its name, or ""."""
+
+    async def text_of(self, room: RoomId) -> RoomText:
+        """Return the name and topic of a room, as far as they are known."""
 
     async def room_of(self, name: str) -> RoomId:
         """Return the room with this alias or id.
@@ -84,6 +95,7 @@ class MemoryRoomRights:
     people: dict[RoomId, frozenset[UserId]] = field(default_factory=dict)
     may_redact: bool = True
     redacted: list[tuple[RoomId, EventId]] = field(default_factory=list)
+    topics: dict[RoomId, str] = field(default_factory=dict)
 
     def is_admin(self, user: UserId) -> bool:
         """Return whether *user* is an admin of the bot."""
@@ -96,6 +108,10 @@ class MemoryRoomRights:
     async def rooms(self) -> Mapping[RoomId, str]:
         """Return the rooms, each with its alias or ""."""
         return dict(self.joined)
+
+    async def text_of(self, room: RoomId) -> RoomText:
+        """Return the alias as the name, and the topic in memory."""
+        return RoomText(self.joined.get(room, ""), self.topics.get(room, ""))
 
     async def room_of(self, name: str) -> RoomId:
         """Return the room with this alias; any other name is taken for an id."""

@@ -62,10 +62,10 @@ class LookupServer:
         )
 
     def outage(self, error: TransportError) -> str:
-        """Return a clause with the reason why the server cannot be asked, and since when."""
+        """Return a clause with the reason why the server does not respond, and since when."""
         since = self.failing_since()
         told = f", since {moment(since)}" if since else ""
-        return f"{self.name} cannot be asked ({error}{told})"
+        return f"{self.name} does not respond ({error}{told})"
 
 
 def namesakes(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
@@ -81,4 +81,4 @@ def namesake(places: Sequence[LookupServer], project: str) -> Iterator[str]:
     if len(on) > 1:
         name = next(name for name in on[0].projects if name.casefold() == project.casefold())
         which, choice = (joined.join(each.name for each in on) for joined in (" and ", " or server:"))
-        yield f"{name} is a project on {which}, and all of them are meant; for one alone, add server:{choice}."
+        yield f"{name} is a project on {which}, and all of them count; for one alone, add server:{choice}."

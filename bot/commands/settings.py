@@ -15,7 +15,7 @@ from bot.errors import UserError
 from bot.ids import RoomId
 from bot.notices.digest import when
 from bot.notices.floods import DEFAULT_LIMIT
-from bot.notices.markup import Bullets, Code, Lines, words
+from bot.notices.markup import Bullets, Code, Lines, Strong, words
 from bot.query.options import CardForm
 from bot.store.store import Transaction
 from bot.store.subscription_book import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
@@ -23,6 +23,13 @@ from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.registry import SubscriptionRegistry
 
 NO_PROJECT = "none"
+_NOTHING = frozenset({NO_PROJECT, "no", "off", "all", "any", "default", "-", ""})
+_NEVER = frozenset({"never", "off", "no", "none", "unlimited"})
+_SWITCHES = {
+    **dict.fromkeys(("yes", "true", "1", "always"), "on"),
+    **dict.fromkeys(("no", "false", "0", "never"), "off"),
+}
+_FORMS = {"cards": CardForm.CARD, "full": CardForm.CARD, "long": CardForm.CARD, "short": CardForm.COMPACT}
 _MOST_FLOOD = 100_000
 _UNIVERSAL = frozenset({"UTC", "GMT", "Z", "ZULU", "UCT", "UNIVERSAL", "ETC/UTC", "ETC/GMT", "GREENWICH"})
 # Names in the time zone database that are not places; some of them have no summer time.
@@ -70,18 +77,59 @@ _ABBREVIATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class RoomSetting:
-    """The description of a setting: its default, its summary, its possible values, and how to parse one.
-
-    *for_later* is a note for a setting that has no effect yet.
-    """
+    """The description of a setting: its default, its summary, its possible values, and an example of one."""
 
     key: str
     default: str
     summary: str
     values: str
-    read: Callable[[str], Awaitable[str]]
-    for_later: str = ""
+    example: str
     only_direct: bool = False
+    words: tuple[str, ...] = ()  # by which questions find it
+
+
+SETTINGS: tuple[RoomSetting, ...] = (
+    RoomSetting(
+        PROJECT,
+        NO_PROJECT,
+        'the project that queries without "project:" are about',
+        f"the name of a project, or {NO_PROJECT}",
+        "qemu-devel",
+    ),
+    RoomSetting(
+        MODE,
+        CardForm.CARD,
+        "how new series are shown",
+        "card, or compact (two lines)",
+        CardForm.COMPACT,
+        words=("short", "shorter", "compact", "smaller"),
+    ),
+    RoomSetting(
+        TIMEZONE,
+        "UTC",
+        "the zone of all times that I show or am told here",
+        "a name such as Europe/Berlin",
+        "Europe/Berlin",
+        words=("zone", "utc", "clock"),
+    ),
+    RoomSetting(
+        NOTIFY,
+        "on",
+        "whether cards notify in a direct chat",
+        "on or off",
+        "off",
+        only_direct=True,
+        words=("notification", "notifications", "ring", "rings", "ringing", "beep", "sound"),
+    ),
+    RoomSetting(
+        FLOOD,
+        str(DEFAULT_LIMIT),
+        "more new series than this at once become one message with a list",
+        f"1 to {_MOST_FLOOD}, or 0 for never",
+        "20",
+        words=("floods", "flooded", "import"),
+    ),
+)
 
 
 class SettingCommands:
@@ -89,39 +137,14 @@ class SettingCommands:
 
     def __init__(self, context: CommandContext) -> None:
         self._context = context
-        settings = (
-            RoomSetting(
-                PROJECT,
-                NO_PROJECT,
-                'the project that queries without "project:" are about',
-                f"the name of a project, or {NO_PROJECT}",
-                self._project,
-            ),
-            RoomSetting(
-                MODE,
-                CardForm.CARD,
-                "how new series are shown",
-                "card or compact",
-                _one_of(MODE, tuple(CardForm)),
-            ),
-            RoomSetting(TIMEZONE, "UTC", "the zone of digest times", "a name such as Europe/Berlin", _zone),
-            RoomSetting(
-                NOTIFY,
-                "on",
-                "whether cards notify in a direct chat",
-                "on or off",
-                _one_of(NOTIFY, ("on", "off")),
-                only_direct=True,
-            ),
-            RoomSetting(
-                FLOOD,
-                str(DEFAULT_LIMIT),
-                "more series than this at once are one message",
-                f"1 to {_MOST_FLOOD}, or 0 for never",
-                _flood,
-            ),
-        )
-        self._settings: Mapping[str, RoomSetting] = {setting.key: setting for setting in settings}
+        self._settings: Mapping[str, RoomSetting] = {setting.key: setting for setting in SETTINGS}
+        self._readers: Mapping[str, Callable[[str], Awaitable[str]]] = {
+            PROJECT: self._project,
+            MODE: _one_of(MODE, tuple(CardForm), _FORMS),
+            TIMEZONE: _zone,
+            NOTIFY: _one_of(NOTIFY, ("on", "off"), _SWITCHES),
+            FLOOD: _flood,
+        }
 
     async def set(self, request: CommandRequest) -> Answer:
         """Change a setting of the room."""
@@ -129,15 +152,16 @@ class SettingCommands:
         setting = self._named(request.call.arguments["key"])
         if setting.only_direct and not request.direct:
             raise UserError(f"{setting.key} only applies to direct chats; cards in rooms never notify.")
-        value = await setting.read(request.call.arguments["value"].strip())
+        value = await self._readers[setting.key](request.call.arguments["value"].strip())
 
         async def change(tx: Transaction) -> ChangeResult:
             room = request.message.room
             default = await _default(tx, room, setting)
             old = (await tx.subscriptions.settings(room)).get(setting.key, default)
+            if value == old:
+                raise UserError(f"{setting.key} is {value} already; nothing was changed.")
             await tx.subscriptions.set(room, setting.key, None if value == default else value)
-            later = f"; {setting.for_later}" if setting.for_later else ""
-            sentences = [f"{setting.key} is now {value}, it was {old}{later}."]
+            sentences = [f"{setting.key} is now {value} (was {old})."]
             sentences += await _retimed(tx, room) if setting.key == TIMEZONE else []
             sentences += namesake(self._context.places, value) if setting.key == PROJECT else []
             undo = typed(request, "set", setting.key, old)
@@ -152,11 +176,14 @@ class SettingCommands:
             shown = [setting for setting in self._settings.values() if request.direct or not setting.only_direct]
             defaults = {setting.key: await _default(tx, request.message.room, setting) for setting in shown}
         items = tuple(
-            words(Code(f"{setting.key} {chosen.get(setting.key, defaults[setting.key])}"), f" — {_described(setting)}")
+            words(
+                Strong(setting.key),
+                f" is {chosen.get(setting.key, defaults[setting.key])} — {setting.summary} ({setting.values})",
+            )
             for setting in shown
         )
-        example = typed(request, "set", "KEY", "VALUE")
-        return Answer((Bullets(items), Lines((words("To change one: ", Code(example)),))))
+        example = typed(request, "set", TIMEZONE, "Europe/Berlin")
+        return Answer((Bullets(items), Lines((words("Change one: ", Code(example)),))))
 
     def _named(self, key: str) -> RoomSetting:
         setting = self._settings.get(key.lower())
@@ -177,11 +204,11 @@ class SettingCommands:
         return lambda _: None
 
     async def _project(self, value: str) -> str:
-        if value.lower() == NO_PROJECT:
+        if value.lower() in _NOTHING:
             return NO_PROJECT
         projects = {name.lower(): name for place in self._context.places for name in place.projects}
         if (project := projects.get(value.lower())) is None:
-            raise UserError(_no_such("project watched here", value, projects.values()))
+            raise UserError(_no_such("watched project", value, projects.values()))
         return project
 
 
@@ -197,16 +224,12 @@ async def _default(tx: Transaction, room: RoomId, setting: RoomSetting) -> str:
     return str(await tx.floods.configured_limit(room)) if setting.key == FLOOD else setting.default
 
 
-def _described(setting: RoomSetting) -> str:
-    later = f" ({setting.for_later})" if setting.for_later else ""
-    return f"{setting.summary}: {setting.values}{later}"
-
-
-def _one_of(key: str, values: tuple[str, ...]) -> Callable[[str], Awaitable[str]]:
+def _one_of(key: str, values: tuple[str, ...], other_words: Mapping[str, str]) -> Callable[[str], Awaitable[str]]:
     async def read(value: str) -> str:
-        if value.lower() not in values:
+        name = other_words.get(value.lower(), value.lower())
+        if name not in values:
             raise UserError(f"{key} is {' or '.join(values)}, not “{value[:50]}”.")
-        return value.lower()
+        return name
 
     return read
 
@@ -226,15 +249,17 @@ async def _zone(value: str) -> str:
         return zone
     if _ABBREVIATED.fullmatch(name):
         near = _ABBREVIATIONS.get(name.upper(), _ZONES_FOR_EXAMPLE)
-        reason = "does not name a place, and so not when summer time begins and ends there"
-        raise UserError(f"“{value[:50]}” {reason}. Type a zone such as {near}.")
-    cities = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known.values())}
-    if (city := cities.get(name.lower())) is not None:
-        raise UserError(f"There is no time zone “{value[:50]}”. Did you mean “{city}”?")
+        raise UserError(f"“{value[:50]}” does not say when summer time begins and ends. Type a zone such as {near}.")
+    in_city = [zone for zone in known.values() if zone.rpartition("/")[2].lower() == name.lower()]
+    if len(in_city) == 1:
+        return in_city[0]
+    if in_city:
+        raise UserError(f"There are several time zones “{value[:50]}”: {', '.join(sorted(in_city))}.")
     raise UserError(_no_such("time zone", value, sorted(known.values())))
 
 
 async def _flood(value: str) -> str:
+    value = "0" if value.lower() in _NEVER else value
     if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value) <= _MOST_FLOOD):
         raise UserError(f"flood is a number from 0 to {_MOST_FLOOD}, not “{value[:50]}”.")
     return str(int(value))
@@ -248,5 +273,5 @@ def _no_such(what: str, typed_: str, names: Iterable[str]) -> str:
     if near:
         guess = f"Did you mean “{folded[near[0]]}”?"
     else:
-        guess = f"There is: {', '.join(known)}." if len(known) <= 20 else "Europe/Berlin is one, for example."
+        guess = f"Known: {', '.join(known)}." if len(known) <= 20 else "Europe/Berlin is one, for example."
     return f"There is no {what} “{typed_[:50]}”. {guess}"

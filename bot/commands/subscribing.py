@@ -1,13 +1,13 @@
 """Answers the commands on subscriptions: `sub`, `unsub`, `edit`, `subs`, `test`, `why` and `export`."""
 
 import html
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from bot.commands import dry_run
 from bot.commands.answers import subscriptions as answers
-from bot.commands.answers.subscriptions import CardReason, exported, page, reasons
+from bot.commands.answers.subscriptions import CardReason, reasons
 from bot.commands.context import (
     ChangeResult,
     CommandContext,
@@ -18,35 +18,30 @@ from bot.commands.context import (
     owned,
     typed,
 )
-from bot.commands.parameters import read_duration
+from bot.commands.dry_run import TestedPeriod
+from bot.commands.query_notes import late_comments, overlaps, query_notes, servers_of
 from bot.commands.request import Answer, CommandRequest
-from bot.commands.servers import LookupServer, namesakes
 from bot.errors import UserError
 from bot.ids import RoomId, SubscriptionId
 from bot.notices.digest import when
-from bot.notices.floods import DEFAULT_LIMIT
-from bot.notices.markup import Document, Line, words
-from bot.patchwork.states import States
-from bot.query.keys import Key
-from bot.query.options import ARRIVALS, OnKind
-from bot.query.parser import parse_subscription
+from bot.notices.markup import Code, Lines, words
+from bot.query.durations import read_duration
+from bot.query.options import ARRIVALS
+from bot.query.parser import parse, parse_subscription
 from bot.query.query import Query
-from bot.search import asked_for
 from bot.store.store import Store, Transaction
 from bot.store.subscription_book import PROJECT
 from bot.subscriptions.digest_schedule import zone_named
-from bot.subscriptions.lint import hints, state_doubts
 from bot.subscriptions.registry import SubscriptionRegistry
 from bot.subscriptions.subscription import (
     ChatSubscription,
     QueryContext,
     is_configured,
-    listening,
     meant,
     names_project,
 )
 
-NO_CARD = "a new series gets no card from this; a matching change brings one."
+NO_CARD = "this posts no new series, only such changes, with a card where there is none yet."
 _MOST_BYTES = 1_200  # of a query, so that an answer holds the new one and, for its undo, the old one
 _LONGEST_TEST = timedelta(days=180)  # patches are kept no longer
 
@@ -62,7 +57,7 @@ class SubscriptionCommands:
         await may_change(self._context, request)
         query, standing = await self._read(request)
         self._see_that_it_brings_something(meant(query, standing))
-        remarks = await self._remarks(query, standing)
+        remarks = await self._remarks(request, query, standing)
 
         async def change(tx: Transaction) -> ChangeResult:
             new = await subscribe(tx, request, self._context, query)
@@ -91,9 +86,11 @@ class SubscriptionCommands:
     async def edit(self, request: CommandRequest) -> Answer:
         """Change the query of a subscription."""
         await may_change(self._context, request)
+        if "query" not in request.call.arguments:
+            raise UserError(await self._current(request))
         query, standing = await self._read(request)
         self._see_that_it_brings_something(meant(query, standing))
-        remarks = await self._remarks(query, standing)
+        remarks = await self._remarks(request, query, standing)
 
         async def change(tx: Transaction) -> ChangeResult:
             old = await owned(tx, request)
@@ -107,43 +104,26 @@ class SubscriptionCommands:
 
         return await changed(self._context, request, change)
 
-    async def subs(self, request: CommandRequest) -> Answer:
-        """Answer `subs` with the subscriptions of the room or person."""
-        owner = SubscriptionOwner.of(request)
-        async with self._context.store.transaction() as tx:
-            chat = await tx.subscriptions.of_owner(owner.room, owner.person)
-            muted_until = await tx.subscriptions.muted_until(owner.room)
-            project = (await tx.subscriptions.settings(owner.room)).get(PROJECT)
-        configured = [str(query) for query in self._context.from_file.queries_in(owner.room)]
-        whose = "You have" if request.direct else "This room has"
-        if not chat and not configured:
-            example = typed(request, "sub", "path:drivers/net/")
-            return Answer(answers.nothing_yet(f"{whose} no subscriptions. To begin, type for example:", example))
-        count = len(chat) + len(configured)
-        heading = f"{whose} {count} subscription{'' if count == 1 else 's'}:"
-        remarks = [f"Those that name no project apply to {project}."] if project else []
-        if muted_until is not None and muted_until > self._context.clock.now():
-            remarks.append(f"All of them are muted here {answers.until(muted_until)}.")
-        if configured:
-            remarks.append("Those marked config: come from the bot's configuration file and are changed there.")
-        items = answers.lines_of([each.as_of(self._context.clock.now()) for each in chat], configured)
-        return Answer(
-            page(
-                items,
-                int(request.call.arguments.get("from", 1)),
-                lambda shown, more: answers.listed(heading, shown, more, remarks),
-                lambda following: typed(request, "subs", following),
-            )
-        )
+    async def _current(self, request: CommandRequest) -> str:
+        """Return the answer to an `edit` without a query: the present one, and what to type."""
+        async with self._context.store.reading() as tx:
+            old = await owned(tx, request)
+        again = typed(request, "edit", old.id, old.query)
+        return f"Subscription {old.id} is: {old.query}\nType the whole new query, for example: {again}"
 
     async def test(self, request: CommandRequest) -> Answer:
         """Answer `test` with what a query would have matched; nothing is changed."""
-        query, standing = await self._read(request)
+        standing = await standing_of(self._context.store, request)
+        query = parse(request.call.arguments["query"])
         days = read_duration(request.call.arguments.get("duration", "7d"))
         if days is None or days > _LONGEST_TEST:
-            raise UserError("That is not a duration of at most 180 days; try 7d, 2w or 12h.")
-        since = self._context.clock.now() - days
-        return await dry_run.rehearsed(self._context.past, self._context.places, meant(query, standing), since)
+            raise UserError("test looks back 180 days at most; try 7d, 2w or 12h.")
+        self._see_that_it_brings_something(meant(query, standing))
+        notes = await query_notes(self._context, query, standing)
+        period = TestedPeriod(self._context.clock.now() - days, days)
+        answer = await dry_run.rehearsed(self._context.past, self._context.places, meant(query, standing), period)
+        lines = [*(words(f"Note: {note}") for note in notes), words("Subscribe: ", Code(typed(request, "sub", query)))]
+        return replace(answer, document=(*answer.document, Lines(tuple(lines))))
 
     async def _read(self, request: CommandRequest) -> tuple[Query, QueryContext]:
         """Parse the query that was typed; return it with the context in which it is read here.
@@ -167,61 +147,32 @@ class SubscriptionCommands:
         if projects := self._context.without_file(query):
             named = ", ".join(projects)
             raise UserError(
-                f"maint: needs a MAINTAINERS file, and the bot's configuration names none for {named}.\n"
-                f'Its operator can add one: projects = [{{name = "{projects[0]}", maintainers = "path or address"}}]\n'
-                "Nothing was changed."
+                f"maint: needs a MAINTAINERS file, and the bot's configuration has none for {named}.\n"
+                f'Its operator can add one: projects = [{{name = "{projects[0]}", maintainers = "path or URL"}}]\n'
+                "Until then, name directories: path:drivers/net/"
             )
 
-    async def _remarks(self, query: Query, standing: QueryContext) -> list[str]:
-        """Return notes on a new query."""
-        remarks = [await dry_run.expected(self._context.past, meant(query, standing), self._context.clock.now())]
+    async def _remarks(self, request: CommandRequest, query: Query, standing: QueryContext) -> list[str]:
+        """Return how much a new query brings, and notes on it."""
+        within, now = meant(query, standing), self._context.clock.now()
+        brings_series = not ARRIVALS.isdisjoint(query.hears) and servers_of(self._context.places, within)
+        remarks = [await dry_run.expected(self._context.past, within, now)] if brings_series else []
         if standing.project and not names_project(query):
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
-        [doubts] = await self._context.doubts([meant(query, standing)])
-        elsewhere = _watched_elsewhere(self._context.places, meant(query, standing))
-        late = _late_comments(self._context.places, meant(query, standing))
-        servers: dict[str, States] = {
-            place.name: place.api.states for place in _asked(self._context.places, meant(query, standing))
-        }
-        told_of = (*state_doubts(query, servers), *hints(query))
         notes = [
-            *elsewhere,
-            *namesakes(self._context.places, meant(query, standing)),
-            *late,
-            *doubts,
-            *(f"{hint}." for hint in told_of),
+            *await query_notes(self._context, query, standing),
+            *late_comments(self._context.places, within),
+            *overlaps(query, standing, await self._others(request), typed(request, "unsub")),
         ]
         notes += [NO_CARD] if ARRIVALS.isdisjoint(query.hears) else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
 
-
-def _asked(places: Sequence[LookupServer], query: Query) -> list[LookupServer]:
-    """Return the servers that *query* applies to, as far as they have a project that it applies to."""
-    servers, projects = asked_for(query.tree, Key.SERVER), asked_for(query.tree, Key.PROJECT)
-    return [
-        place
-        for place in places
-        if (servers is None or place.name.casefold() in servers) and (projects is None or any(map(place.has, projects)))
-    ]
-
-
-def _watched_elsewhere(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
-    """Yield a note if *query* applies to no watched project, with the projects that are watched."""
-    if not _asked(places, query):
-        watched = "; ".join(f"{place.name}: {', '.join(place.projects)}" for place in places)
-        yield f"no watched project matches this query, so it will match nothing. The bot watches {watched}."
-
-
-def _late_comments(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
-    """Yield a note if comments arrive late because servers of *query* raise no events for them."""
-    late = [place for place in _asked(places, query) if place.looks_for_comments]
-    if late and OnKind.COMMENT in query.options.on:
-        spoken = " and ".join(f"{place.name} (API {place.api.version})" for place in late)
-        yield (
-            f"{spoken} {'does' if len(late) == 1 else 'do'} not announce comments. "
-            "The bot looks for them 1, 2, 4, 8 and 16 hours after a change, then "
-            "daily for 30 days, so they arrive late."
-        )
+    async def _others(self, request: CommandRequest) -> list[tuple[ChatSubscription, QueryContext]]:
+        """Return the other subscriptions that post in the same place, without the one that is edited."""
+        owner, edited = SubscriptionOwner.of(request), request.call.arguments.get("id")
+        async with self._context.store.reading() as tx:
+            own = await tx.subscriptions.of_owner(owner.room, owner.person)
+            return [(each, await tx.subscriptions.context_of(each)) for each in own if str(each.id) != edited]
 
 
 async def standing_of(store: Store, request: CommandRequest) -> QueryContext:
@@ -284,7 +235,7 @@ class WhyCommand:
                 if found:
                     return Answer(reasons("This card came because of:", await self._reasons(tx, found)))
         raise UserError(
-            "Type that as a reply to a card, or in its thread: then I can tell which subscription brought it."
+            "Reply to a card with that, or type it in its thread: then I can say which subscription brought it."
         )
 
     async def _reasons(self, tx: Transaction, why: Sequence[Sequence[str | int]]) -> list[CardReason]:
@@ -304,37 +255,3 @@ class WhyCommand:
                 name = str(number) if chat else f"subscription {number}"
                 found.append(CardReason(name, chat.query if chat else "", chat, by_id[number]))
         return found
-
-
-class ExportCommand:
-    """The command `export`."""
-
-    def __init__(self, context: CommandContext) -> None:
-        self._context = context
-
-    async def export(self, request: CommandRequest) -> Answer:
-        """Answer `export` with the subscriptions as TOML, with the room's project and the addresses of `is:mine`."""
-        owner = SubscriptionOwner.of(request)
-        async with self._context.store.transaction() as tx:
-            chat = await tx.subscriptions.of_owner(owner.room, owner.person)
-            limit = await tx.floods.limit(owner.room)
-            heard = [listening(each, await tx.subscriptions.context_of(each)) for each in chat]
-        queries = [*self._context.from_file.queries_in(owner.room), *(each.query for each in heard if each is not None)]
-        lines = [f"    {_quoted(str(query))}," for query in dict.fromkeys(queries)]
-        start = int(request.call.arguments.get("from", 1))
-        flood = [f"flood = {limit}"] if limit != DEFAULT_LIMIT else []
-        head = ["[[room]]", f"room = {_quoted(owner.room)}", "subscribe = ["]
-
-        def document(shown: Sequence[Line], more: tuple[Line, ...]) -> Document:
-            texts = ["".join(inline.text for inline in each) for each in shown]
-            ends = [] if more else ["]", *flood]
-            return exported("\n".join([*(head if start == 1 else []), *texts, *ends]), more)
-
-        return Answer(
-            page([words(line) for line in lines], start, document, lambda next_: typed(request, "export", next_))
-        )
-
-
-def _quoted(text: str) -> str:
-    """Return *text* as a basic TOML string, which differs from a JSON string in one character only."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -88,7 +88,7 @@ class HealthCollector:
                 floods = tuple([_flood(flood) for flood in await tx.floods.all()])
         except StoreError as error:
             since = moment(self._store.failing_since or self._clock.now())
-            broken = (f"The database has not been usable since {since} ({error}); the bot keeps trying.",)
+            broken = (f"The database has not responded since {since} ({error}); retrying.",)
         presence = self.presence
         return BotStatus(
             version=__version__,

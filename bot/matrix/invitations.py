@@ -12,16 +12,15 @@ from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE
 from bot.ids import RoomId, UserId
 from bot.matrix.invite_rules import InviteRules, accepts
 from bot.matrix.model import Event
-from bot.matrix.room_notices import welcome
 from bot.matrix.rooms import Room
 from bot.matrix.session_update import (
     ConfiguredRoomJoined,
     DirectChatOpened,
     InvitationSettled,
-    NoticeQueued,
     RoomBecameDirect,
     RoomResumed,
     SessionEvent,
+    WelcomeDue,
 )
 
 
@@ -70,13 +69,12 @@ def admission(room: Room, invitation: ProvenInvitation | None, policy: InvitePol
     if allowed is None and not policy.is_configured(room.id):
         return None
     direct = allowed if allowed is not None and allowed.direct and not room.is_crowded else None
-    inviter = allowed.inviter if allowed else None
     return (
         *((DirectChatOpened(room.id, direct.inviter), RoomBecameDirect(room.id)) if direct else ()),
         RoomResumed(room.id),
         *(ConfiguredRoomJoined(name, room.id) for name, known in policy.configured.items() if known == room.id),
         InvitationSettled(room.id),
-        NoticeQueued(welcome(room.id, policy.rules.prefix, inviter, direct=direct is not None)),
+        WelcomeDue(room.id, allowed.inviter if allowed else None),
     )
 
 

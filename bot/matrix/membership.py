@@ -37,6 +37,7 @@ from bot.matrix.session_update import (
     RoomResumed,
     SessionEvent,
     SessionUpdate,
+    WelcomeDue,
 )
 
 AT_ONCE = 4  # of each kind
@@ -300,7 +301,8 @@ class Membership:
             return
         names = [ConfiguredRoomJoined(name, new) for name, known in self.state.named.items() if known == room.id]
         direct = [RoomBecameDirect(new)] if room.is_direct else []
-        await self._save(RoomMoved(room.id, new), *direct, RoomResumed(new), *names, InvitationSettled(new))
+        welcome = WelcomeDue(new, room.replaced_by)
+        await self._save(RoomMoved(room.id, new), *direct, RoomResumed(new), *names, InvitationSettled(new), welcome)
         self._decided[room.id] = new, room.replaced_by
         if room.id not in self._rules.configured:
             await self._leave(room.id)

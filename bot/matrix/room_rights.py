@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE, RightsDecision
+from bot.commands.rights import DEFAULT_LEVEL, STATE_TYPE, RightsDecision, RoomText
 from bot.errors import TransportError
 from bot.ids import EventId, RoomId, TxnId, UserId
 from bot.matrix import requests, wire
@@ -50,6 +50,13 @@ class MatrixRoomRights:
         return {
             room.id: room.canonical_alias or room.name or "" for room in session.rooms.values() if not room.is_direct
         }
+
+    async def text_of(self, room: RoomId) -> RoomText:
+        """Return the name of a room with the localpart of its alias, and its topic."""
+        _, session = await self._at_home()
+        seen = session.rooms.get(room) or Room(room)
+        local = (seen.canonical_alias or "").partition(":")[0]
+        return RoomText(" ".join(filter(None, [seen.name, local])), seen.topic or "")
 
     async def room_of(self, name: str) -> RoomId:
         """Return the room with an alias; anything else is an id."""

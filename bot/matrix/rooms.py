@@ -59,6 +59,7 @@ class Room:
     replaced_by: UserId | None = None  # the sender of the tombstone
     canonical_alias: str | None = None
     name: str | None = None
+    topic: str | None = None
     join_rule: str = "invite"
     joined_members: int | None = None
     invited_members: int | None = None
@@ -148,6 +149,10 @@ def _titled(room: Room, event: Event) -> Room:
     return replace(room, name=_word(event.content, "name"))
 
 
+def _described(room: Room, event: Event) -> Room:
+    return replace(room, topic=_word(event.content, "topic"))
+
+
 def _opened(room: Room, event: Event) -> Room:
     return replace(room, join_rule=_word(event.content, "join_rule") or "invite")
 
@@ -159,6 +164,7 @@ _CHANGES: Mapping[str, Callable[[Room, Event], Room]] = {
     "m.room.tombstone": _replaced,
     "m.room.canonical_alias": _named,
     "m.room.name": _titled,
+    "m.room.topic": _described,
     "m.room.join_rules": _opened,
 }
 STATE_TYPES = (*_CHANGES, "m.room.member", "m.room.history_visibility")

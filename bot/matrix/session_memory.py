@@ -36,9 +36,10 @@ from bot.matrix.session_update import (
     RoomSuspended,
     SessionEvent,
     SessionUpdate,
+    WelcomeDue,
 )
 from bot.notices.notice import Notice
-from bot.store.inbox_book import InboxMessage
+from bot.store.inbox_book import ARRIVAL, InboxMessage
 from bot.store.session_book import StoredInvitation
 from bot.store.store import Store, Transaction
 
@@ -75,6 +76,7 @@ class InMemorySession:
     since: str | None = None
     membership: MembershipState = field(default_factory=MembershipState)
     messages: list[MessageReceived] = field(default_factory=list)
+    welcomes: list[WelcomeDue] = field(default_factory=list)
     notices: dict[NoticeKey, Notice] = field(default_factory=dict)
     moves: list[tuple[RoomId, RoomId]] = field(default_factory=list)
     redactions: set[tuple[RoomId, EventId]] = field(default_factory=set)
@@ -93,6 +95,7 @@ class InMemorySession:
         self.since = update.since or self.since
         self.membership.apply(update)
         self._add_messages(update.of(MessageReceived))
+        self.welcomes += [welcome for welcome in update.of(WelcomeDue) if welcome.room not in self.welcomed]
         for queued in update.of(NoticeQueued):
             self.notices.setdefault(queued.notice.key, queued.notice)
         self.moves += [(moved.old, moved.new) for moved in update.of(RoomMoved)]
@@ -101,6 +104,11 @@ class InMemorySession:
         self.saves += 1
         async with self._changed:
             self._changed.notify_all()
+
+    @property
+    def welcomed(self) -> set[RoomId]:
+        """The rooms that were welcomed, or are to be."""
+        return {welcome.room for welcome in self.welcomes}
 
     def _add_messages(self, messages: list[MessageReceived]) -> None:
         known = {(message.room, message.event) for message in self.messages}
@@ -158,7 +166,7 @@ class DatabaseSession:
         try:
             async with self._store.transaction() as tx:
                 update = await _with_former_chats(tx, update)
-                writer = _EventWriter(tx, update)
+                writer = _EventWriter(tx, update, self._user)
                 for event in update.events:
                     await writer.write(event)
                 if update.since is not None:
@@ -185,8 +193,9 @@ async def _with_former_chats(tx: Transaction, update: SessionUpdate) -> SessionU
 class _EventWriter:
     """Writes the events of one update within a transaction."""
 
-    def __init__(self, tx: Transaction, update: SessionUpdate) -> None:
+    def __init__(self, tx: Transaction, update: SessionUpdate, user: UserId) -> None:
         self._tx = tx
+        self._user = user
         self._resumed = {each.room for each in update.of(RoomResumed)}
         self._unsent: Counter[UserId] | None = None  # unsent answers by person; None: not counted yet
 
@@ -224,6 +233,8 @@ class _EventWriter:
                 await session.remove_invitation(room)
             case MessageReceived():
                 await self._tx.inbox.add(_inbox_message(event))
+            case WelcomeDue(room, inviter):
+                await self._welcome(room, inviter)
             case NoticeQueued(notice):
                 await self._queue(notice)
             case EventRedacted(room, redacted):
@@ -233,16 +244,26 @@ class _EventWriter:
                 assert_never(event)
 
     async def _queue(self, notice: Notice) -> None:
-        """Add *notice* to the outbox, unless the person who caused it has too many unsent answers."""
+        """Add *notice* to the outbox, unless enough waits to be sent to the person who caused it."""
+        if await self._is_allowed(notice.asked_by, notice.key):
+            await self._tx.outbox.add([notice])
+
+    async def _welcome(self, room: RoomId, inviter: UserId | None) -> None:
+        """Let the commands write the welcome, which they can do only when the room and its subscriptions are known."""
+        if await self._is_allowed(inviter, NoticeKey(f"welcome/{room}")):
+            await self._tx.inbox.add(InboxMessage(room, ARRIVAL, inviter or self._user, "", self._tx.now))
+
+    async def _is_allowed(self, person: UserId | None, key: NoticeKey) -> bool:
+        """Return whether one more message that *person* caused may wait to be sent."""
+        if person is None:
+            return True
         if self._unsent is None:
             self._unsent = (await self._tx.outbox.unsent_answers()).people
-        person = notice.asked_by
-        if person is not None and self._unsent[person] >= MAX_UNASKED:
-            _log.warning("notice.left_out", key=notice.key, person=person, unsent=self._unsent[person])
-            return
-        if person is not None:
-            self._unsent[person] += 1
-        await self._tx.outbox.add([notice])
+        self._unsent[person] += 1
+        unsent = self._unsent[person] + await self._tx.inbox.arrivals(person)
+        if unsent > MAX_UNASKED:
+            _log.warning("notice.left_out", key=key, person=person, unsent=unsent - 1)
+        return unsent <= MAX_UNASKED
 
 
 def _inbox_message(message: MessageReceived) -> InboxMessage:

@@ -132,6 +132,14 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class WelcomeDue:
+    """A room is to be welcomed, once; *inviter* is None where nobody had to ask the bot in."""
+
+    room: RoomId
+    inviter: UserId | None
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeQueued:
     """A notice is to be sent; notices with the same key are sent once."""
 
@@ -168,6 +176,7 @@ SessionEvent = (
     | InvitationReceived
     | InvitationSettled
     | MessageReceived
+    | WelcomeDue
     | NoticeQueued
     | EventRedacted
 )
@@ -251,7 +260,9 @@ class MembershipState:
                 self.invitations[invitation.room] = invitation
             case InvitationSettled(room):
                 self.invitations.pop(room, None)
-            case DirectChatOpened() | RoomSkipped() | MessageReceived() | NoticeQueued() | EventRedacted():
+            case (
+                DirectChatOpened() | RoomSkipped() | MessageReceived() | WelcomeDue() | NoticeQueued() | EventRedacted()
+            ):
                 pass
             case _:
                 assert_never(event)

@@ -37,15 +37,15 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Strong:
-    """Words that stand out."""
+class Code:
+    """Monospaced inline text, such as a command or an id."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
-    """Monospaced inline text, such as a command or an id."""
+class Strong:
+    """Bold words, such as the heading of a list."""
 
     text: str
 
@@ -105,6 +105,13 @@ class Bullets:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """A numbered list of steps."""
+
+    items: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """A monospaced block of preformatted text."""
 
@@ -120,7 +127,7 @@ class Details:
     in_plain: tuple["Piece", ...] | None = None
 
 
-Piece = Title | Head | Lines | Bullets | Block | Details
+Piece = Title | Head | Lines | Bullets | Numbered | Block | Details
 Document = tuple[Piece, ...]
 
 
@@ -231,7 +238,7 @@ def rich(document: Document, allowed: Allowed) -> str:
     return first + "".join(_html_piece(piece, allowed) for piece in rest)
 
 
-def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:
+def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:  # noqa: PLR0911  # a case for each kind of piece
     match piece:
         case Title(text, url, remark):
             first = _with(_one_line(text), _one_line(remark))
@@ -242,6 +249,8 @@ def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:
             return [f"{'> ' if piece.is_quoted else ''}{_plain_line(line, allowed)}" for line in lines]
         case Bullets(items):
             return ["• " + _plain_line(item, allowed) for item in items]
+        case Numbered(items):
+            return [f"{number}. {_plain_line(item, allowed)}" for number, item in enumerate(items, 1)]
         case Block(text):
             return safe(text).split("\n")
         case Details(summary, content, in_plain):
@@ -277,7 +286,7 @@ def _plain_inline(inline: Inline, allowed: Allowed) -> str:
             assert_never(inline)
 
 
-def _html_piece(piece: Piece, allowed: Allowed) -> str:
+def _html_piece(piece: Piece, allowed: Allowed) -> str:  # noqa: PLR0911  # a case for each kind of piece
     match piece:
         case Title():
             return f"<p>{_html_title(piece, allowed)}</p>"
@@ -289,6 +298,8 @@ def _html_piece(piece: Piece, allowed: Allowed) -> str:
             return f"<{tag}>{_html_lines(lines, allowed)}</{tag}>" if lines else ""
         case Bullets(items):
             return f"<ul>{''.join(f'<li>{_html_line(item, allowed)}</li>' for item in items)}</ul>" if items else ""
+        case Numbered(items):
+            return f"<ol>{''.join(f'<li>{_html_line(item, allowed)}</li>' for item in items)}</ol>"
         case Block(text):
             return f"<pre><code>{html.escape(safe(text))}</code></pre>"
         case Details(summary, content):
@@ -424,7 +435,7 @@ def _essence(document: Document, allowed: Allowed) -> Document:
     return (Lines((words(cut(" ".join(_plain_piece(first, allowed)), 400)),)),)
 
 
-def _trimmed(piece: Piece, budget: _Budget) -> Piece:
+def _trimmed(piece: Piece, budget: _Budget) -> Piece:  # noqa: PLR0911  # a case for each kind of piece
     match piece:
         case Title(text, url, remark):
             return Title(cut(text, budget.characters), _short(url, budget), cut(remark, budget.characters))
@@ -443,6 +454,8 @@ def _trimmed(piece: Piece, budget: _Budget) -> Piece:
             rest = len(items) - budget.items
             more = (words(f"… and {rest} more"),) if rest > 0 else ()
             return Bullets((*(_trimmed_line(item, budget) for item in items[: budget.items]), *more))
+        case Numbered(items):
+            return Numbered(tuple(_trimmed_line(item, budget) for item in items))
         case Block(text):
             return Block(cut(text, budget.characters * 15))
         case Details(summary, content, in_plain):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.catch_up import Absence
-from bot.notices.markup import Code, Document, Line, cut, lines, words
+from bot.notices.markup import Bullets, Code, Document, Line, Strong, cut, lines, words
 from bot.patchwork.recheck_schedule import raises_comment_events
 
 SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
@@ -181,20 +181,63 @@ def remarks(condition: BotStatus) -> tuple[str, ...]:
     )
 
 
-def status(condition: BotStatus, *, for_operator: bool) -> Document:
-    """Return the answer to `status`; *for_operator* includes information about other rooms."""
-    told: list[Line] = [words(f"patchwork-matrix-bot {condition.version}, running since {moment(condition.started)}")]
-    told += [words(sentence) for sentence in (*condition.outages, *_stuck(condition))]
-    told += [words(_server(server)) for server in condition.servers]
-    told += [words(problem) for server in condition.servers for problem in server.problems]
-    told += [words(_catching_up(server.name, server.absence)) for server in condition.servers if server.absence]
-    told += [words(sentence) for sentence in _comment_looks(condition)]
-    told += [words(sentence) for sentence in _unknown_states(condition.servers) if for_operator]
-    told += _queue(condition)
-    told += [words(flood) for flood in condition.floods[:MAX_REMARKS] if for_operator]
-    told += [words(sentence) for sentence in _incidents(condition.incidents, for_operator=for_operator)]
-    told += [words(sentence) for sentence in _of_rooms(condition.remarks, for_operator=for_operator)]
-    return (lines(told),)
+@dataclass(frozen=True, slots=True)
+class ChatSummary:
+    """What the chat gets in which `status` is typed: the cards of seven days, and the messages that are to be sent."""
+
+    subscriptions: int
+    muted: int
+    cards: int
+    waiting: int
+    is_direct: bool = False
+
+
+def status(condition: BotStatus, chat: ChatSummary | None = None, *, for_operator: bool) -> Document:
+    """Return the answer to `status`; *for_operator* includes information about other rooms.
+
+    *chat* is None where it does not matter, or if the database does not respond.
+    """
+    healthy = not outages(condition)
+    head = words(
+        "🟢 " if healthy else "🔴 ",
+        Strong("All well" if healthy else "Something is wrong"),
+        f" · patchbot {condition.version}, up {span(condition.now - condition.started, parts=1)}",
+    )
+    told = [words(sentence) for sentence in condition.outages]
+    servers = Bullets(tuple(_server(server, condition.now) for server in condition.servers))
+    below = [_chat_line(chat)] if chat else []
+    below += [words(problem) for server in condition.servers for problem in server.problems]
+    below += [words(_catching_up(server.name, server.absence)) for server in condition.servers if server.absence]
+    below += [words(sentence) for sentence in _comment_looks(condition)]
+    below += [words(sentence) for sentence in _unknown_states(condition.servers) if for_operator]
+    below += _queue(condition, for_operator=for_operator)
+    below += [words(flood) for flood in condition.floods[:MAX_REMARKS] if for_operator]
+    below += [words(sentence) for sentence in _incidents(condition.incidents, for_operator=for_operator)]
+    below += [words(sentence) for sentence in _of_rooms(condition.remarks, for_operator=for_operator)]
+    return (lines([head, *told]), servers, lines(below))
+
+
+def _chat_line(chat: ChatSummary) -> Line:
+    whose = "You" if chat.is_direct else "This room"
+    muted = f" ({chat.muted} muted)" if chat.muted else ""
+    waiting = f"{_count(chat.waiting, 'message')} waiting" if chat.waiting else "nothing waiting"
+    subscriptions, cards = _count(chat.subscriptions, "subscription"), _count(chat.cards, "card")
+    return words(f"{whose}: {subscriptions}{muted}, {cards} in 7 days, {waiting}")
+
+
+def _server(server: WatchedServer, now: datetime) -> Line:
+    """Return a line with a server's projects, and when it was looked at last or what is wrong."""
+    health = server.health
+    projects = ", ".join(project for project, _ in server.known_since)
+    if health.failing_since is not None:
+        failing = f"no answer for {span(now - health.failing_since, parts=1)} ({cut(health.reason, MAX_REASON)})"
+        again = f", next try in {span(health.next_try - now, parts=1)}" if health.next_try else ""
+        watched = f"{projects}: " if projects else ""
+        return words("🔴 ", Strong(server.name), f" — {watched}{failing}{again}; nothing is lost")
+    if server.watches_nothing:
+        return words("🔴 ", Strong(server.name), " — none of its projects can be watched now")
+    looked = f"looked {span(now - health.last_success, parts=1)} ago" if health.last_success else "not looked at yet"
+    return words("🟢 ", Strong(server.name), f" — {projects + ', ' if projects else ''}{looked}")
 
 
 def moment(time: datetime) -> str:
@@ -207,13 +250,14 @@ def to_the_second(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def span(duration: timedelta) -> str:
-    """Return a duration in its two largest units, such as "1 h 5 min"."""
+def span(duration: timedelta, *, parts: int = 2) -> str:
+    """Return a duration in its largest units, such as "1 h 5 min"; *parts* is their number, 1 or 2."""
     seconds = max(int(duration.total_seconds()), 0)
     for size, name, smaller, small_name in _UNITS:
         if seconds >= size:
-            rest = seconds % size // smaller
-            return f"{seconds // size} {name}" + (f" {rest} {small_name}" if rest else "")
+            rest = seconds % size // smaller if parts > 1 else 0
+            long = ("day" if seconds < 2 * size else "days") if name == "d" and parts == 1 else name
+            return f"{seconds // size} {long}" + (f" {rest} {small_name}" if rest else "")
     return f"{seconds} s"
 
 
@@ -250,22 +294,11 @@ def _unknown_states(servers: Iterable[WatchedServer]) -> Iterator[str]:
             )
 
 
-def _server(server: WatchedServer) -> str:
-    if server.health.failing_since is not None:
-        return _outage(server)
-    if server.watches_nothing:
-        return f"{server.name}: none of its projects can be polled now"
-    known = ", ".join(f"{project} (known since {since:%Y-%m-%d})" for project, since in server.known_since)
-    polled = server.health.last_success
-    how = f"polled at {moment(polled)}" if polled else "not polled yet"
-    return f"{server.name}: {how}; {known}" if known else f"{server.name}: {how}"
-
-
-def _queue(condition: BotStatus) -> Iterator[Line]:
+def _queue(condition: BotStatus, *, for_operator: bool) -> Iterator[Line]:
     queue = condition.queue
     if queue is None:
         return
-    if queue.waiting and queue.oldest is not None:
+    if queue.waiting and queue.oldest is not None and (for_operator or condition.now - queue.oldest > SLOW):
         yield from (words(sentence) for sentence in _waiting(queue, condition.now))
         if condition.now - queue.oldest > SLOW and not condition.outages and condition.override:
             yield words(
@@ -274,7 +307,8 @@ def _queue(condition: BotStatus) -> Iterator[Line]:
                 Code(condition.override),
                 "; then raise messages_per_second in the bot's configuration.",
             )
-    yield from (words(sentence) for sentence in _kept(queue))
+    if for_operator:
+        yield from (words(sentence) for sentence in _kept(queue))
 
 
 def _waiting(queue: QueueStatus, now: datetime) -> Iterator[str]:
@@ -299,17 +333,17 @@ def _kept(queue: QueueStatus) -> Iterator[str]:
     """Yield a sentence about each kind of notice that needs an operator."""
     if queue.suspended:
         since = f", the oldest since {moment(queue.suspended_since)}" if queue.suspended_since else ""
-        yield f"{_count(queue.suspended, 'message')} kept for rooms that do not let the bot speak{since}."
+        yield f"{_count(queue.suspended, 'message')} suspended{since}: the bot may not post in their rooms."
     if queue.dead:
         last = f", the last at {moment(queue.given_up)}" if queue.given_up else ""
-        yield f"{_count(queue.dead, 'message')} given up{last}; “patchbot outbox list” on the bot's machine says why."
+        yield f"{_count(queue.dead, 'message')} dead{last}: “patchbot outbox list” on the bot's machine says why."
 
 
 def _incidents(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:
     """Return the incidents, the latest last, or only their number, because they may name other rooms."""
     if for_operator or not sentences:
         return sentences[-MAX_REMARKS:]
-    return (f"{_count(len(sentences), 'thing')} could not be handled; the bot's administrators can see what.",)
+    return (f"{_count(len(sentences), 'error')} recorded; the bot's admins can see what.",)
 
 
 def _of_rooms(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:
@@ -317,7 +351,7 @@ def _of_rooms(sentences: Sequence[str], *, for_operator: bool) -> Sequence[str]:
     if not sentences:
         return ()
     if not for_operator:
-        return (f"{_count(len(sentences), 'thing')} not as configured; the bot's administrators can see what.",)
+        return (f"{_count(len(sentences), 'problem')} with the configuration; the bot's admins can see what.",)
     rest = len(sentences) - MAX_REMARKS
     return (*sentences[:MAX_REMARKS], *((f"… and {rest} more",) if rest > 0 else ()))
 

@@ -24,6 +24,11 @@ _SCOPED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([1-9][0-9]{0,9})\Z")
 _LABEL = re.compile(
     r"\A(?:(?:message-id|msgid|mid|news|link):\s*|id:(?=.*@))", re.IGNORECASE
 )  # as used in mails and search boxes
+_B4 = re.compile(r"(?:[$#%]\s*)?b4\s+(?=\S)")
+_GIT_PW = re.compile(r"(?:[$#%]\s*)?git[- ]pw\s+(patch|series)\s+\w+\s(?:.*\s)?([0-9]+)\Z")
+_KIND_AND_NUMBER = re.compile(
+    r"(patch|series|cover(?:\s+letter)?)\s*(?:id|no\.?|number|nr\.?)?\s*[:#]?\s*([0-9]+)\Z", re.IGNORECASE
+)
 _MARKDOWN_LINK = re.compile(r"\[[^\[\]]*\]\(([^()\s]+)\)")
 _WRAPPERS = "<>()[]{}`*_'\"“”„‘’«»‹›（）［］【】「」『』《》〈〉＜＞ "
 _PUNCTUATION = ".,;:!?…。、，；：！？．" + _WRAPPERS
@@ -121,10 +126,23 @@ class Ref:
 
 
 def read_ref(text: str) -> Ref | None:
-    """Return the reference in *text*, without any quotes or brackets around it; None if it is not a reference."""
-    word = text.strip()
+    """Return the reference in *text*, without any quotes or brackets around it; None if it is not a reference.
+
+    A command line of b4 or git-pw is read as the mail or the id in it, and "patch 5" as the patch with this id.
+    """
+    word = " ".join(text.split())
     if len(word) > MAX_LENGTH or not word.isprintable():
         return None
+    bare = word.strip(_WRAPPERS)
+    if named := _KIND_AND_NUMBER.match(bare.rstrip(_PUNCTUATION)) or _GIT_PW.match(bare):
+        return _numbered(named[2], Ref(kind=_PAGES[named[1].split()[0].lower()]))
+    if command := _B4.match(bare):
+        word = next((each for each in bare[command.end() :].split() if "@" in each), "")
+    return _of_word(word)
+
+
+def _of_word(word: str) -> Ref | None:
+    """Return the reference that is *word*, an address, an id or a message-id; None if it is none."""
     for entity, sign in _ENTITIES.items():
         word = word.replace(entity, sign)
     if link := _MARKDOWN_LINK.match(word):

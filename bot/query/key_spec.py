@@ -58,6 +58,8 @@ class KeySpec(ABC):
     facts: tuple[FactName, ...]
     short_name: str | None = None
     names_elsewhere: tuple[str, ...] = ()  # its names in other tools
+    more: tuple[str, ...] = ()  # further sentences of help, with code between backquotes
+    words: tuple[str, ...] = ()  # by which questions find it
     takes_regex: bool = False
     takes_leading_slash: bool = False
     is_single: bool = False

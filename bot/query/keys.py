@@ -51,12 +51,27 @@ class Key(StrEnum):
         """The meaning of the key, for help."""
         return self.spec.meaning
 
+    @property
+    def more(self) -> tuple[str, ...]:
+        """What else help says of it."""
+        return self.spec.more
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words by which questions find it."""
+        return self.spec.words
+
     PATH = PathKey(
         name="path",
         short_name="dfn",
         names_elsewhere=("file", "files", "dir"),
         example="path:drivers/net/",
         meaning="the files that a patch touches",
+        more=(
+            "Paths begin at the top of the tree: `migration/` is that directory, `**/x.c` a file at any depth.",
+            "`*` stays within one directory; a comma means or: `path:hw/,migration/`; `-path:docs/` excludes.",
+        ),
+        words=("directory", "directories", "folder", "folders", "subsystem", "subtree"),
         facts=(FactName.PATHS,),
         rank=1,
     )
@@ -65,6 +80,11 @@ class Key(StrEnum):
         names_elsewhere=("maintainer",),
         example="maint:virtio",
         meaning="a section of MAINTAINERS",
+        more=(
+            "Needs a MAINTAINERS file in the bot's configuration (`maintainers` of the project).",
+            "An address means the sections that name it: `maint:jane@example.org`.",
+        ),
+        words=("maintainers", "section", "sections"),
         facts=(FactName.SECTIONS, FactName.KNOWN_SECTIONS),
         a_name="a section's name",
         rank=2,
@@ -77,6 +97,8 @@ class Key(StrEnum):
         names_elsewhere=("author", "submitter"),
         example="from:@redhat.com",
         meaning="who sent it, by address or name",
+        more=("A whole address, `@domain`, or a part of the name: `from:ada`.",),
+        words=("authors", "submitters", "sender", "sent", "somebody", "person", "people"),
         facts=(FactName.SUBMITTER,),
         a_name="a name",
         rank=3,
@@ -87,6 +109,7 @@ class Key(StrEnum):
         name="to",
         example="to:netdev@vger.kernel.org",
         meaning="who it was sent to",
+        more=("A whole address, or `@domain`.",),
         facts=(FactName.TO,),
         addresses=lambda facts: facts.to,
         rank=4,
@@ -95,6 +118,7 @@ class Key(StrEnum):
         name="cc",
         example="cc:qemu-stable@nongnu.org",
         meaning="who else it was sent to",
+        more=("A whole address, or `@domain`.",),
         facts=(FactName.CC,),
         addresses=lambda facts: facts.cc,
         rank=5,
@@ -105,6 +129,8 @@ class Key(StrEnum):
         names_elsewhere=("title",),
         example='subject:"dirty limit"',
         meaning="words of the subject; /…/ is a regular expression",
+        more=("A word without a key means the same. All words must be there, in any order.",),
+        words=("word", "words", "regex", "regexp", "regular"),
         facts=(FactName.SUBJECTS,),
         rank=8,
     )
@@ -112,7 +138,9 @@ class Key(StrEnum):
         name="prefix",
         names_elsewhere=("tag", "label"),
         example="prefix:RFC",
-        meaning="what stands in brackets before the subject",
+        meaning="a word in the brackets before the subject",
+        more=("Such as RFC, RESEND, PULL or net-next; `-prefix:RFC`, or just `-RFC`, leaves RFCs out.",),
+        words=("rfc", "rfcs", "prefixes", "tags", "resend"),
         facts=(FactName.PREFIXES,),
         names=lambda facts: facts.prefixes,
         rank=9,
@@ -122,6 +150,7 @@ class Key(StrEnum):
         short_name="v",
         example="version:>=2",
         meaning="which version of a series",
+        more=("`version:1` is the first; `>=`, `<=`, `>` and `<` may stand before the number.",),
         facts=(FactName.VERSION,),
         number=lambda facts: facts.version,
         spelled=lambda number: f"v{number}",
@@ -132,6 +161,7 @@ class Key(StrEnum):
         short_name="n",
         example="patches:>30",
         meaning="how many patches it has",
+        more=("`patches:1` is a single patch.",),
         facts=(FactName.TOTAL,),
         number=lambda facts: facts.total,
         spelled=lambda number: f"{number} {'patch' if number == 1 else 'patches'}",
@@ -142,6 +172,8 @@ class Key(StrEnum):
         names_elsewhere=("list",),
         example="project:qemu-devel",
         meaning="a project of a Patchwork server",
+        more=("`set project qemu-devel` spares it in each query.",),
+        words=("lists", "mailing", "projects"),
         facts=(FactName.PROJECT,),
         names=lambda facts: (facts.project,),
         rank=14,
@@ -151,6 +183,8 @@ class Key(StrEnum):
         name="server",
         example="server:ozlabs",
         meaning="a Patchwork server, by its name here",
+        more=("`status` lists them.",),
+        words=("servers",),
         facts=(FactName.SERVER,),
         names=lambda facts: (facts.server,) if facts.server else (),
         rank=15,
@@ -159,7 +193,9 @@ class Key(StrEnum):
     STATE = StateKey(
         name="state",
         example="state:accepted or state:new->accepted",
-        meaning="a state, when it has it or gets it",
+        meaning="its state, or a change of state",
+        more=("`state:accepted` posts a series when it gets there, `state:new->accepted` only if it was New before.",),
+        words=("states", "merged", "applied"),
         facts=(FactName.STATE, FactName.FORMER_STATE),
         rank=12,
         is_single=True,
@@ -167,7 +203,9 @@ class Key(StrEnum):
     DELEGATE = NameKey(
         name="delegate",
         example="delegate:jane",
-        meaning="who is to look after it",
+        meaning="the maintainer it is delegated to",
+        more=("The name of a Patchwork user, as its pages show it.",),
+        words=("assigned", "delegated"),
         facts=(FactName.DELEGATE,),
         names=lambda facts: (facts.delegate,) if facts.delegate else (),
         nothing=("a patch without a delegate",),
@@ -177,7 +215,8 @@ class Key(StrEnum):
     CHECK = CheckKey(
         name="check",
         example="check:fail or check:fail/build*",
-        meaning="how a check ended",
+        meaning="the result of its checks",
+        more=("pending, success, warning or fail; behind a slash the name of the check, where `*` means anything.",),
         facts=(FactName.CHECK, FactName.CHECKS),
         rank=11,
     )
@@ -185,13 +224,17 @@ class Key(StrEnum):
         name="is",
         example="is:pull",
         meaning=f"what it is: {', '.join(IsFlag)}",
+        more=("`is:mine` is what `me ada@example.org` tells, in a direct chat.",),
+        words=("reviewed", "pull", "archived"),
         facts=(FactName.IS_PULL, FactName.IS_COMPLETE, FactName.REVIEWERS, FactName.IS_ARCHIVED),
         rank=13,
     )
     STALE = AgeKey(
         name="stale",
         example="stale:14d",
-        meaning="how long nothing happened to it",
+        meaning="for how long nothing has happened to it",
+        more=("Hours, days or weeks; only in `find`, and in subscriptions with `digest:`.",),
+        words=("unanswered", "forgotten"),
         facts=(FactName.IDLE,),
     )
     TEXT = TextKey(
@@ -199,6 +242,7 @@ class Key(StrEnum):
         short_name="k",
         example="text:kmalloc",
         meaning="words of the mail",
+        more=("Only for what arrives: past mails are not stored.",),
         facts=(FactName.TEXT,),
     )
 

@@ -10,29 +10,69 @@ from bot.query.values import ValueMistake, choice
 from bot.text import DASHES
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAILY = "daily"
 _PLAIN_SIGNS = str.maketrans({**dict.fromkeys(DASHES, "-"), "：": ":", "，": ",", "、": ","})
-_TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})")
+_DEFAULT_HOUR = 9  # of a digest without a time
+_SETS_OF_DAYS = {
+    **dict.fromkeys((_DAILY, "everyday", "every-day", "day", "days"), frozenset(range(7))),
+    **dict.fromkeys(("weekly", "week"), frozenset({0})),
+    **dict.fromkeys(("weekdays", "weekday", "workdays", "workday"), frozenset(range(5))),
+    **dict.fromkeys(("weekend", "weekends"), frozenset({5, 6})),
+}
+_DASH = re.compile(r"\s*(?:[-‐‑‒–—―−]|\bto\b)\s*", re.IGNORECASE)
+_BETWEEN_DAYS = re.compile(r"\s*[,&+]\s*|\s+(?:and\s+)?(?![-‐‑‒–—―−])(?<![-‐‑‒–—―−]\s)")
+_A_TIME = r"[0-9]{1,2}(?:[:.h][0-9]{2})?\s*(?:[ap]\.?m\.?)?"
+_TIME = re.compile(r"([0-9]{1,2})(?:[:.h]([0-9]{2}))?\s*([ap]\.?m\.?)?", re.IGNORECASE)
+_SMALL_WORDS = frozenset({"every", "each", "on", "at"})
+_DAY_NAMES = [f"{name}s?" for name in (*_LONG_DAYS, "thurs", "tues", *_DAYS)]
+_DAY_WORD = rf"(?:{'|'.join((*_DAY_NAMES, *_SETS_OF_DAYS))})\b"
+_BARE_DIGEST = re.compile(
+    rf"(?:(?:every|each)\s+)?(?:{_DAY_WORD}(?:\s*(?:[-‐‑‒–—―−,&+]|\bto\b|\band\b)\s*{_DAY_WORD})*)?"
+    rf"(?:\s*,?\s*(?:\bat\s+)?\b{_A_TIME}(?![^\s),]))?",
+    re.IGNORECASE,
+)
 _SHORTEST_RANGE = 3  # days; "Mon,Tue" reads better than "Mon-Tue"
 
 
 class OptionKind(StrEnum):
-    """An option that a query may have besides its terms; *example* and *meaning* are shown in help."""
+    """An option that a query may have besides its terms; *example*, *meaning* and *more* are shown in help."""
 
     example: str
     meaning: str
+    more: tuple[str, ...]
+    words: tuple[str, ...]
 
-    def __new__(cls, name: str, example: str, meaning: str) -> Self:
-        """Create the member with a *name*."""
+    def __new__(
+        cls, name: str, example: str, meaning: str, more: tuple[str, ...] = (), words: tuple[str, ...] = ()
+    ) -> Self:
+        """Create the member with a *name*; questions find it by its *words*."""
         option = str.__new__(cls, name)
         option._value_ = name
         option.example = example
         option.meaning = meaning
+        option.more = more
+        option.words = words
         return option
 
-    ON = "on", "on:new,state", "what is told below the card later"
-    AS = "as", "as:compact", "a card in a line"
-    DIGEST = "digest", 'digest:"Mon-Fri 09:00"', "all at once, at these times"
+    ON = (
+        "on",
+        "on:new,state",
+        "which news to post: new, revision, state, check, comment",
+        ("Without it: new,revision. state, check and comment are replies in the card's thread.",),
+        ("news", "events"),
+    )
+    AS = ("as", "as:compact", "how a new series is shown: card, or compact (two lines)")
+    DIGEST = (
+        "digest",
+        'digest:"Mon-Fri 09:00"',
+        "one list at these times instead of cards",
+        (
+            "`digest:daily` is every day at 09:00; other days: `Mon,Thu 18:30`, `weekly`, `weekdays 8:00`.",
+            "Times are in the zone of `set timezone Europe/Berlin`, UTC without it.",
+        ),
+        ("daily", "weekly", "digests", "summary", "summaries", "schedule", "morning", "once", "bundle", "day", "week"),
+    )
 
 
 class OnKind(StrEnum):
@@ -123,40 +163,62 @@ def read_form(text: str) -> CardForm:
 
 
 def read_digest(text: str) -> DigestTimes:
-    """Return the digest times in a text such as "Mon-Fri 09:00".
+    """Return the days and the time that *text* names: every day if it names no days, 09:00 if it names no time.
 
     Raises:
-        ValueMistake: it has no days, or no time.
+        ValueMistake: it says something else.
     """
-    *days, time = text.translate(_PLAIN_SIGNS).split()
-    match = _TIME.fullmatch(time)
-    if not days or match is None:
+    words = [word for word in text.translate(_PLAIN_SIGNS).split() if word.lower() not in _SMALL_WORDS]
+    if not words:
         raise ValueMistake("digest: takes days and a time in quotes,", f"e.g. {OptionKind.DIGEST.example}")
-    hour, minute = int(match[1]), int(match[2])
+    count = next((place for place, word in enumerate(words) if any(map(str.isdigit, word))), len(words))
+    hour, minute = _read_time(" ".join(words[count:])) if words[count:] else (_DEFAULT_HOUR, 0)
+    return DigestTimes(_read_days(" ".join(words[:count])), hour, minute)
+
+
+def bare_digest(text: str) -> str:
+    """Return the beginning of *text* that says days, a time or both, as far as it is typed without quotes; else ""."""
+    match = _BARE_DIGEST.match(text)
+    return match[0].rstrip() if match else ""
+
+
+def _read_time(text: str) -> tuple[int, int]:
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise ValueMistake(f"“{text.strip()}” is not a time of day;", "e.g. 09:00 or 18:30")
+    hour, minute, half = int(match[1]), int(match[2] or 0), (match[3] or "").lower().replace(".", "")
+    if half and not 1 <= hour <= 12:
+        raise ValueMistake(f"“{text.strip()}” is not a time of day;", "e.g. 09:00 or 18:30")
+    hour = hour % 12 + 12 * (half == "pm") if half else hour
     if hour > 23 or minute > 59:
-        raise ValueMistake(f"{time} is no time of day.")
-    return DigestTimes(_read_days("".join(days)), hour, minute)
+        raise ValueMistake(f"“{text.strip()}” is not a time of day;", "e.g. 09:00 or 18:30")
+    return hour, minute
 
 
 def _read_days(text: str) -> frozenset[int]:
-    if text.lower() == _DAILY:
-        return frozenset(range(len(_DAYS)))
-    return frozenset(day for part in text.split(",") for day in _range(part))
+    parts = [part for part in _BETWEEN_DAYS.split(text.strip()) if part]
+    named = [_SETS_OF_DAYS.get(part.lower()) for part in parts]
+    if not parts:
+        return _SETS_OF_DAYS[_DAILY]
+    return frozenset(
+        day for part, days in zip(parts, named, strict=True) for day in (days if days is not None else _range(part))
+    )
 
 
 def _range(text: str) -> list[int]:
     """Return the days of a range such as "Fri-Mon", which may extend into the next week, or of a single day."""
-    first, dash, last = text.partition("-")
+    first, dash, last = _DASH.sub("-", text).partition("-")
     start = _day(first)
     end = _day(last) if dash else start
     return [(start + step) % len(_DAYS) for step in range((end - start) % len(_DAYS) + 1)]
 
 
 def _day(text: str) -> int:
-    try:
-        return _DAYS.index(text.capitalize())
-    except ValueError:
-        raise ValueMistake(f"“{text}” is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun or daily.") from None
+    name = text.strip().rstrip(".").capitalize()
+    for number, (short, long) in enumerate(zip(_DAYS, _LONG_DAYS, strict=True)):
+        if name == short or (len(name) > 2 and f"{long}s".startswith(name)):
+            return number
+    raise ValueMistake(f"“{text}” is not a day: {', '.join(_DAYS)}, daily or weekly.")
 
 
 def _spelled_days(days: frozenset[int]) -> str:

@@ -11,10 +11,19 @@ from dataclasses import replace
 from typing import NoReturn, assert_never
 
 from bot.query.keys import Key, begins_with_key, is_key, key_named, likely_key
-from bot.query.options import NO_OPTIONS, OnKind, OptionKind, SubscriptionOptions, read_digest, read_form, read_on
+from bot.query.options import (
+    NO_OPTIONS,
+    OnKind,
+    OptionKind,
+    SubscriptionOptions,
+    bare_digest,
+    read_digest,
+    read_form,
+    read_on,
+)
 from bot.query.query import Node, Not, Query, Term, all_of, any_of, depth_of
 from bot.query.scanner import Scanner, Token
-from bot.query.terms import check_blanks, read_term
+from bot.query.terms import as_prefix, as_typed_by_hand, check_blanks, read_term
 from bot.query.values import IsFlag, ValueMistake
 from bot.text import DASHES, visible
 
@@ -84,8 +93,8 @@ class _Group:
 class _Parser:
     """Parses one query from left to right; each method continues where the last one stopped."""
 
-    def __init__(self, text: str) -> None:
-        text = visible(text)  # nobody could see why what they copied matches nothing
+    def __init__(self, typed: str) -> None:
+        text = as_typed_by_hand(visible(typed))  # nobody could see why what they copied matches nothing
         self._text = text
         self._scanner = Scanner(text)
         self._terms: list[tuple[Term, int, int]] = []  # with start and end
@@ -114,11 +123,11 @@ class _Parser:
         """Reject the parsed *query* if it would never post anything."""
         for term, start, end in self._terms:
             if term.key is Key.STALE and query.options.digest is None:
-                reason = "Time alone brings no news: stale: is for look-ups, and for a digest,"
+                reason = "Nothing arrives when something becomes stale: add a digest, or look with find;"
                 self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {OptionKind.DIGEST.example}")
             if IsFlag.MINE in term.values and not has_addresses:
-                reason = "is:mine is for somebody who told their addresses, by “me” in a direct chat."
-                self._refuse(start, end, reason, "Here, name them: from:jane@example.org")
+                reason = "is:mine needs addresses of yours, which you name with “me” in a direct chat."
+                self._refuse(start, end, reason, "Here, name the submitter: from:jane@example.org")
 
     def _group(self, depth: int) -> _Group:
         """Parse a group up to its closing parenthesis, or to the end of the text."""
@@ -178,7 +187,11 @@ class _Parser:
             return None
         if len(self._terms) == MAX_TERMS:
             self._refuse(start, len(self._text), f"More than {MAX_TERMS} terms; at most {MAX_TERMS}.")
+        if key is not None:
+            self._scanner.skip_space_before_value()
         term = read_term(self._scanner, key, start)
+        if excluded and key is None:
+            term = as_prefix(term)
         self._terms.append((term, start, self._scanner.position))
         return Not(term) if excluded else term
 
@@ -207,7 +220,9 @@ class _Parser:
         return key
 
     def _read_option(self, option: OptionKind, start: int, depth: int, *, excluded: bool) -> None:
-        tokens = self._scanner.values(may_be_regex=False)
+        self._scanner.skip_space_before_value()
+        tokens = self._bare_digest() if option is OptionKind.DIGEST else []
+        tokens = tokens or self._scanner.values(may_be_regex=False)
         end = self._scanner.position
         if excluded:
             reason = f"{option}: excludes nothing; it says how you want to hear."
@@ -221,6 +236,14 @@ class _Parser:
             self._refuse(tokens[0].start, end, f"{option}: takes one value,", f"e.g. {option.example}")
         self._option_kinds.add(option)
         self._options = self._with_option(option, tokens)
+
+    def _bare_digest(self) -> list[Token]:
+        """Take the days and the time that come next without quotes, as one value; none if there are none."""
+        start = self._scanner.position
+        taken = bare_digest(self._text[start:])
+        if not taken or not self._scanner.take_text(taken):
+            return []
+        return [Token(taken, start, self._scanner.position)]
 
     def _with_option(self, option: OptionKind, tokens: list[Token]) -> SubscriptionOptions:
         """Return the options so far, together with *option*."""

@@ -86,6 +86,23 @@ class Scanner:
         """Return whether *sign* is next."""
         return self._source.startswith(sign, self.position)
 
+    def skip_space_before_value(self) -> None:
+        """Pass the space between a key and its value, which phones insert, unless what follows is a term of its own."""
+        space = _SPACE.match(self._source, self.position)
+        end = space.end() if space else self.position
+        following = self._source[end : end + 1]
+        is_term = _KEY.match(self._source, end) is not None or following in {*DASHES, "("}
+        if end < len(self._source) and following != ")" and not is_term:
+            self.position = end
+
+    def take_text(self, text: str) -> bool:
+        """Whether *text* came next, and a space, a closing parenthesis or the end after it; it is passed."""
+        end = self.position + len(text)
+        if self._goes_on(end):
+            return False
+        self.position = end
+        return True
+
     def take(self, sign: str) -> bool:
         """Skip *sign* if it is next, and return whether it was."""
         is_next = self.is_at(sign)

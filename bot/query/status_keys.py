@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from bot.patchwork.model import CheckState
+from bot.query.durations import read_duration
 from bot.query.facts import FactName, Facts, PatchView, Things
 from bot.query.index.globs import PatternError, check_glob
 from bot.query.key_spec import IndexedKey, UnindexedKey, ValueHandle
@@ -23,11 +24,11 @@ from bot.query.values import (
     plain_slug,
 )
 
-_BOUND = re.compile(r"(>=|<=|>|<|=|)\s*v?([0-9]{1,5})")
+_BOUND = re.compile(r"(>=|<=|>|<|=|≥|≤|)\s*v?([0-9]{1,5})(\+?)")
+_SIGNS = {"≥": ">=", "≤": "<=", "": "="}
 _SLUG = re.compile(r"[\w-]+", re.ASCII)
 _ARROW = re.compile(r"->|→")
-_AGE = re.compile(r"([0-9]{1,4})([hdw])")
-_HOURS = {"h": 1, "d": 24, "w": 7 * 24}
+_LONGEST_AGE = timedelta(weeks=9_999)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,7 +43,7 @@ class NumberKey(UnindexedKey):
         if match is None:
             reason = f"{self.name}: takes a number, with >=, <=, > or < in front,"
             raise ValueMistake(reason, f"e.g. {self.example}")
-        bound = Bound(match[1] or "=", int(match[2]))
+        bound = Bound(">=" if match[3] and not match[1] else _SIGNS.get(match[1], match[1]), int(match[2]))
         if not any(map(bound.holds, (1, max(bound.number, 1), bound.number + 1))):
             raise ValueMistake(f"{self.name}: counts from 1, so nothing is {bound};", f"e.g. {self.example}")
         return bound
@@ -208,11 +209,11 @@ class AgeKey(UnindexedKey):
     """A key for the minimum time since the last change."""
 
     def read(self, text: str) -> Age:
-        match = _AGE.fullmatch(text.strip().lower())
-        if match is None or not int(match[1]):
+        time = read_duration(text)
+        if time is None or time < timedelta(hours=1) or time > _LONGEST_AGE:
             reason = f"{self.name}: takes a number of hours, days or weeks,"
             raise ValueMistake(reason, f"e.g. {self.name}:36h, {self.example} or {self.name}:2w")
-        return Age(int(match[1]) * _HOURS[match[2]])
+        return Age(time // timedelta(hours=1))
 
     def find(self, patch: PatchView, value: Value) -> Things:
         idle = patch.facts.more.idle

@@ -24,6 +24,12 @@ _GIT_SIGNS = re.compile(r":[!^/]+")
 _SIGNS_BEFORE_KEY = re.compile(r"""\A[^\w\s"'()]{1,3}(?=\w)""")
 _ALL_BELOW = re.compile(r"/?(?:\.{3}|…)/?\Z")
 _ADDRESS = re.compile(r"<[^<>\s]+@[^<>\s]+>")
+_MAINTAINERS_LINE = re.compile(r"(?<!\S)([FX]):(?:[ \t]+([^\s:\"']+)|([^\s:\"']*/[^\s\"']*))(?!\S)", re.IGNORECASE)
+_AGE_IN_WORDS = re.compile(r"(?<!\S)(-?stale):\s*(\d+)\s+(hours?|days?|weeks?)\b", re.IGNORECASE)
+_QUOTES = frozenset("\"'“”„‟″＂‘’«»")
+_COMMA_BEFORE_KEY = re.compile(r",\s+(?=\S)")
+_ONE_QUOTED_TERM = re.compile(r"\s*[\"“”„]([^\"“”„:]+:[^\"“”„:]+)[\"“”„]\s*")
+_PREFIXES = frozenset({"RFC", "RFT", "RESEND", "PULL", "WIP", "POC", "DRAFT"})
 _WORDS = {
     "AND": ("AND is not needed.", "Terms side by side must all match: leave it out."),
     "&&": ("&& is not needed.", "Terms side by side must all match: leave it out."),
@@ -56,6 +62,39 @@ def read_term(scanner: Scanner, key: Key | None, start: int) -> Term:
         reason = f"This term has {len(term.spelled_values)} characters; at most {MAX_TERM_CHARACTERS} are allowed."
         scanner.refuse(start, scanner.position, reason)
     return term
+
+
+def as_typed_by_hand(text: str) -> str:
+    """Return *text* with what people copy or say in other words as the query language spells it."""
+    plain = _AGE_IN_WORDS.sub(r"\1:\2\3", text)
+    if _QUOTES.isdisjoint(plain):
+        plain = _COMMA_BEFORE_KEY.sub(lambda comma: " " if begins_with_key(plain[comma.end() :]) else comma[0], plain)
+    elif (whole := _ONE_QUOTED_TERM.fullmatch(plain)) is not None and begins_with_key(whole[1]):
+        plain = _without_quotes(whole[1])
+    return _with_maintainers_lines(plain)
+
+
+def _with_maintainers_lines(text: str) -> str:
+    """Return *text* with the `F:` and `X:` lines of MAINTAINERS in it, as people paste them, as one term of paths.
+
+    A short `f:` for the submitter has no space behind it, and no slash in its value.
+    """
+    lines = [line for line in _MAINTAINERS_LINE.finditer(text) if line[3] or line[1].isupper() or "/" in line[2]]
+    if not lines:
+        return text
+    wanted = ",".join(line[2] or line[3] for line in lines if line[1].upper() == "F")
+    excluded = ",".join(line[2] or line[3] for line in lines if line[1].upper() == "X")
+    terms = [f"{Key.PATH}:{wanted}" if wanted else "", f"-{Key.PATH}:{excluded}" if excluded else ""]
+    pieces = [text[: lines[0].start()], *(part for part in terms if part)]
+    between = zip(lines, [*(line.start() for line in lines[1:]), len(text)], strict=True)
+    pieces += [text[line.end() : end] for line, end in between]
+    return " ".join(piece.strip() for piece in pieces if piece.strip())
+
+
+def as_prefix(term: Term) -> Term:
+    """Return the prefix that an excluded word without a key means, as in `-RFC`; other words stay as they are."""
+    names = [str(value).upper() for value in term.values]
+    return Term(Key.PREFIX, tuple(dict.fromkeys(names))) if _PREFIXES.issuperset(names) else term
 
 
 def check_blanks(scanner: Scanner, key: Key | OptionKind, tokens: list[Token], start: int) -> None:

@@ -65,6 +65,16 @@ class CardBook:
         query = sa.select(table.c.room, sa.func.count()).where(*cards).group_by(table.c.room)
         return {RoomId(room): count for room, count in await self._connection.execute(query)}
 
+    async def reasons_since(
+        self, rooms: Collection[RoomId], moment: datetime, limit: int
+    ) -> list[tuple[datetime, Sequence[Sequence[str | int]]]]:
+        """Return when (UTC) and why the newest cards of *rooms* since *moment* were stored, at most *limit*."""
+        table = schema.card
+        query = sa.select(table.c.created_at, table.c.why)
+        query = query.where(table.c.room.in_(rooms), table.c.created_at >= moment)
+        found = await self._connection.execute(query.order_by(table.c.created_at.desc()).limit(limit))
+        return [(stored, why) for stored, why in found]
+
     async def to_be_edited(self) -> tuple[int, datetime | None]:
         """Return the number of cards with a pending edit, and when the first of these is due (UTC)."""
         card = schema.card

@@ -99,6 +99,19 @@ class DigestBook:
             for row in await self._all(query.where(*where).order_by(entry.c.id))
         ]
 
+    async def reasons_since(
+        self, rooms: Collection[RoomId], moment: datetime, limit: int
+    ) -> list[tuple[datetime, Sequence[Sequence[str | int]], bool]]:
+        """Return when (UTC) and why the newest submissions in digests of *rooms* since *moment* were collected.
+
+        The third is whether the submission is still to be posted; there are at most *limit*.
+        """
+        table = schema.digest_entry
+        query = sa.select(table.c.added_at, table.c.why, table.c.told_at.is_(None))
+        query = query.where(table.c.room.in_(rooms), table.c.added_at >= moment)
+        found = await self._connection.execute(query.order_by(table.c.added_at.desc()).limit(limit))
+        return [(added, why, bool(is_waiting)) for added, why, is_waiting in found]
+
     # Schedule
 
     async def due(self) -> list[DigestDue]:

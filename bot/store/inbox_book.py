@@ -41,6 +41,7 @@ class InboxMessage:
         return f"message {self.room} {self.event} {self.sender}"
 
 
+ARRIVAL = EventId("$arrival")  # stands for the bot's own arrival in a room, which is answered with the welcome
 MAX_BODY = 16_384  # characters; no command is longer
 MAX_WAITING = 200  # unanswered messages of one sender; further ones are dropped
 
@@ -110,6 +111,13 @@ class InboxBook:
         """Delete a batch of answered messages that were sent *before*, and return whether there may be more."""
         table = schema.inbox
         return await drop_batch(self._connection, table, table.c.answered.is_(True), table.c.sent_at < before)
+
+    async def arrivals(self, inviter: UserId) -> int:
+        """Return in how many rooms the welcome waits to be written that a person brought the bot into."""
+        table = schema.inbox
+        waiting = (table.c.answered.is_(False), table.c.sender == inviter, table.c.event == ARRIVAL)
+        query = sa.select(sa.func.count()).where(*waiting)
+        return (await self._connection.execute(query)).scalar_one()
 
     async def _waiting(self, sender: UserId) -> int:
         table = schema.inbox

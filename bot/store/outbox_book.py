@@ -244,6 +244,12 @@ class OutboxBook:
         query = sa.select(table.c.state, sa.func.count()).group_by(table.c.state)
         return {NoticeState(state): count for state, count in await self._connection.execute(query)}
 
+    async def count_waiting(self, room: RoomId) -> int:
+        """Return the number of notices that are to be sent to a room."""
+        table = schema.notice
+        query = sa.select(sa.func.count()).where(table.c.room == room, table.c.state.in_(OPEN))
+        return (await self._connection.execute(query)).scalar_one()
+
     async def unsent(self, ids: Collection[int] | None = None) -> list[Unsent]:
         """Return the unsent notices, in the order of writing; only those with *ids*, if given."""
         table, root = schema.notice, schema.notice.alias()

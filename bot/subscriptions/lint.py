@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from typing import Final
 
 from bot.patchwork.states import States
 from bot.query.index.globs import has_wildcard
@@ -25,6 +26,31 @@ _FOLDER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 MAX_CANDIDATES = 5
 _MAX_CHOICES = 2_000  # names of one directory; looking for near ones takes long among more
 _SHOWN = 200  # characters of a path
+USUAL_STATES: Final = (  # of each new Patchwork
+    "new",
+    "under-review",
+    "accepted",
+    "rejected",
+    "rfc",
+    "not-applicable",
+    "changes-requested",
+    "awaiting-upstream",
+    "superseded",
+    "deferred",
+)
+_STATES_ELSEWHERE: Final = {
+    **dict.fromkeys(("merged", "applied", "committed", "queued", "upstream", "landed", "done", "accept"), "accepted"),
+    **dict.fromkeys(("open", "pending", "todo", "unreviewed", "waiting", "needs-review"), "new"),
+    **dict.fromkeys(("reviewing", "in-review", "review"), "under-review"),
+    **dict.fromkeys(("declined", "nacked", "nak", "nack", "closed", "refused", "denied"), "rejected"),
+    **dict.fromkeys(("obsolete", "outdated", "replaced", "old"), "superseded"),
+    **dict.fromkeys(("changes", "rework", "needs-changes", "needs-work", "revise"), "changes-requested"),
+    **dict.fromkeys(("draft", "wip"), "rfc"),
+}
+_NOT_KNOWN: Final = ("is not known to have a", "are not known to have a")
+_ADDRESS = re.compile(r"[^\s@<>]+@[\w-]+(?:\.[\w-]+)+")
+_EVERYTHING: Final = frozenset({"all", "everything", "anything", "any"})
+_PREFIX_WORDS: Final = frozenset({"RFC", "RFT", "RESEND", "PULL", "WIP"})
 _ALIKE = 0.6  # of 1, as difflib measures it
 _ONLY_NAMED = "only the configured files are read."
 _MANY = 1_000  # paths; where so many are known, one that is not is likely a mistake
@@ -36,14 +62,50 @@ def hints(query: Query) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_of_contradictions(query), *of_terms)))
 
 
+def name_doubts(query: Query, servers: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return notes on projects and servers in a *query* that are not watched; *servers* has the projects of each."""
+    projects = sorted({project for names in servers.values() for project in names})
+    known = {Key.PROJECT: projects, Key.SERVER: sorted(servers)}
+    found: list[str] = []
+    for term in terms_of(query.tree):
+        names = known.get(term.key, [])
+        folded_names = {name.casefold(): name for name in names}
+        found += [
+            _name_doubt(term.key, str(value), folded_names)
+            for value in term.values
+            if term.key in known and str(value).casefold() not in folded_names
+        ]
+    return tuple(dict.fromkeys(found))
+
+
+def _name_doubt(key: Key, name: str, known: Mapping[str, str]) -> str:
+    typed = name.casefold()[:_SHOWN]
+    near = get_close_matches(typed, known, n=1) or [each for each in known if typed in each or each in typed]
+    guess = f"did you mean {key}:{spelled(known[near[0]])}?" if near else f"watched: {_listed(list(known.values()))}."
+    return f"{key}:{spelled(name)} is not watched; {guess}"
+
+
 def state_doubts(query: Query, servers: Mapping[str, States]) -> tuple[str, ...]:
-    """Return notes on states in a *query* that none of the *servers* (by name) has, each once."""
-    known = {name: states for name, states in servers.items() if states.is_complete}
+    """Return notes on states in a *query* that none of the *servers* (by name) has, each once.
+
+    Of a server whose states are not known yet, those are expected that each Patchwork begins with.
+    """
     slugs = [slug for term in terms_of(query.tree) if term.key is Key.STATE for slug in _slugs(term)]
-    if not known or len(known) < len(servers):
-        return ()
-    unknown = [slug for slug in slugs if not any(states.has(slug) for states in known.values())]
-    return tuple(dict.fromkeys(_state_doubt(slug, name, states) for slug in unknown for name, states in known.items()))
+    unknown = [slug for slug in slugs if servers and not any(_has_state(states, slug) for states in servers.values())]
+    return tuple(dict.fromkeys(_state_doubt(slug, servers) for slug in unknown))
+
+
+def known_states(servers: Collection[States]) -> frozenset[str]:
+    """Return the states that *servers* have, or are expected to have as long as nobody knows."""
+    return frozenset(slug for states in servers for slug in _slugs_of(states)) or frozenset(USUAL_STATES)
+
+
+def _slugs_of(states: States) -> Collection[str]:
+    return states.names if states.is_complete else {**dict.fromkeys(USUAL_STATES), **states.names}
+
+
+def _has_state(states: States, slug: str) -> bool:
+    return states.has(slug) or (not states.is_complete and slug in USUAL_STATES)
 
 
 def _slugs(term: Term) -> Iterator[str]:
@@ -52,10 +114,13 @@ def _slugs(term: Term) -> Iterator[str]:
         yield from (slug for slug in sides if slug != ANY_STATE)
 
 
-def _state_doubt(slug: str, server: str, states: States) -> str:
-    near = get_close_matches(slug, states.names, 1)
-    guess = f"; did you mean {Key.STATE}:{near[0]}?" if near else "."
-    return f"{server} has no state {slug}{guess} It has {', '.join(sorted(states.names))}"
+def _state_doubt(slug: str, servers: Mapping[str, States]) -> str:
+    known = sorted(known_states(servers.values()))
+    meant = [_STATES_ELSEWHERE[slug]] if _STATES_ELSEWHERE.get(slug) in known else get_close_matches(slug, known, 1)
+    guess = f"; did you mean {Key.STATE}:{meant[0]}?" if meant else "."
+    verbs = ("has no", "have no") if all(each.is_complete for each in servers.values()) else _NOT_KNOWN
+    have = f"{' and '.join(servers)} {verbs[len(servers) > 1]}"
+    return f"{have} state {slug}{guess} Known: {', '.join(known)}"
 
 
 def _of_contradictions(query: Query) -> Iterator[str]:
@@ -87,6 +152,10 @@ def _of_term(term: Term) -> Iterator[str]:
 def _of_subject(term: Term) -> Iterator[str]:
     """Yield notes on subject terms."""
     for regex in term.values:
+        if _ADDRESS.fullmatch(str(regex)):
+            yield f"{regex} is looked for in the subject; for what they sent, use {Key.FROM}:{regex}"
+        if str(regex).upper() in _PREFIX_WORDS:
+            yield f"{regex} is looked for in the subject's words; for the prefix, use {Key.PREFIX}:{str(regex).upper()}"
         if str(regex) == "*":
             yield f"{Key.SUBJECT}:* looks for a star in the subject; for a whole project, use {Key.PROJECT}:NAME"
         if _VERSION.fullmatch(str(regex)):
@@ -156,6 +225,21 @@ class KnownTrees:
                 return meant if near and self.has(meant) else ""
             known = f"{known}/{name}" if known else name
         return ""
+
+
+def word_hints(query: Query, projects: Collection[str], directories: Collection[str]) -> tuple[str, ...]:
+    """Return notes on words that are looked for in subjects, and are the names of *projects* or top *directories*."""
+    found: list[str] = []
+    for term in terms_of(query.tree):
+        for word in map(str, term.values) if term.key is Key.SUBJECT else ():
+            if word.casefold() in {project.casefold() for project in projects}:
+                found.append(f"{word} is looked for in the subject; for the whole project, use {Key.PROJECT}:{word}")
+            elif word in directories:
+                found.append(f"{word} is looked for in the subject; for the directory, use {Key.PATH}:{word}/")
+            elif word.casefold() in _EVERYTHING:
+                name = next(iter(projects), "NAME")
+                found.append(f"{word} is looked for in the subject; for all of a project, use {Key.PROJECT}:{name}")
+    return tuple(dict.fromkeys(found))
 
 
 def doubts(query: Query, trees: KnownTrees) -> tuple[str, ...]:

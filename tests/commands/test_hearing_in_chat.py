@@ -77,7 +77,7 @@ async def test_why_a_card_came_by_a_change_says_what_came_true(tmp_path: Path) -
 
         assert await here.say("why", BOB, reply_to=card.event) == snapshot("""\
 This card came because of:
-• 1: state:new->accepted, added by @ann:hs on 2026-01-01 — state:new->accepted found new->accepted\
+• 1: state:new->accepted, added by @ann:hs on 2026-01-01 — state:new->accepted matches new->accepted\
 """)
 
 

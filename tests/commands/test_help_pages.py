@@ -7,7 +7,7 @@ import pytest
 from inline_snapshot import snapshot
 
 import commands_page
-from bot.commands.grammar import COMMANDS, VERBS, find
+from bot.commands.command_table import COMMANDS, VERBS, find
 from bot.commands.help import overview, page, queries
 from bot.notices.markup import MAX_BODY_BYTES, Allowed, plain, written
 from bot.query.keys import Key
@@ -27,24 +27,23 @@ def test_the_overview_of_all_commands() -> None:
     body, _ = written(overview(VERBS, "!pw"), Allowed(()))
 
     assert body == snapshot("""\
-What you can type:
 The bot
-• !pw help [verb] — what can be typed, or what one command does
-• !pw status — the bot's health: what it watches, what is pending
+• !pw help [WORD] — the most wanted commands, all of them, or what one word means
+• !pw status — whether all is well: the servers, and what this room gets
 • !pw version — the name and the version of the bot
 Looking patches up
 • !pw show REF — a patch or a series, by id, message-id or link
-• !pw series REF — the series, with all its patches
-• !pw diff REF — what the patch changes
-• !pw checks REF — the checks of the patch
-• !pw comments REF — what reviewers wrote about the patch
-• !pw find QUERY — the newest series that a query matches
+• !pw series REF — a series with all its patches
+• !pw diff REF — what a patch changes
+• !pw checks REF — the checks of a patch
+• !pw comments REF — what reviewers wrote about a patch
+• !pw find QUERY — the newest series that match a query
 Subscriptions
-• !pw sub QUERY — get a card for each new series that matches a query
+• !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription
-• !pw subs [from] — the subscriptions here, with their ids
+• !pw subs [from] — the subscriptions here, with their numbers and what they bring
 • !pw edit ID QUERY — give a subscription another query
-• !pw test QUERY [7d] — what a query would have matched: how many a day, and the newest
+• !pw test QUERY [7d] — what a query would have brought, without subscribing
 • !pw why — as a reply to a card: which subscriptions brought it
 • !pw mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 • !pw unmute [ID] — end the pause
@@ -64,7 +63,7 @@ Changing patches on Patchwork
 Admins
 • !pw rooms [from] — the rooms that the bot is in
 • !pw leave ROOM — make the bot leave a room
-More about one command: !pw help show
+More about one: !pw help show
 What a QUERY may ask for: !pw help query\
 """)
 
@@ -75,29 +74,27 @@ def test_the_overview_in_a_direct_chat() -> None:
     assert (body, re.sub("(?=<p>|<ul>|<li>)", "\n", html)) == snapshot(
         (
             """\
-What you can type:
 The bot
-• help [verb] — what can be typed, or what one command does
+• help [WORD] — the most wanted commands, all of them, or what one word means
 Looking patches up
 • show REF — a patch or a series, by id, message-id or link
 Admins
 • rooms [from] — the rooms that the bot is in
-More about one command: help show
+More about one: help show
 What a QUERY may ask for: help query\
 """,
             """\
 
-<p>What you can type:</p>
-<p>The bot</p>
+<p><strong>The bot</strong></p>
 <ul>
-<li><code>help [verb]</code> — what can be typed, or what one command does</li></ul>
-<p>Looking patches up</p>
+<li><code>help [WORD]</code> — the most wanted commands, all of them, or what one word means</li></ul>
+<p><strong>Looking patches up</strong></p>
 <ul>
 <li><code>show REF</code> — a patch or a series, by id, message-id or link</li></ul>
-<p>Admins</p>
+<p><strong>Admins</strong></p>
 <ul>
 <li><code>rooms [from]</code> — the rooms that the bot is in</li></ul>
-<p>More about one command: <code>help show</code><br>What a QUERY may ask for: <code>help query</code></p>\
+<p>More about one: <code>help show</code><br>What a QUERY may ask for: <code>help query</code></p>\
 """,
         )
     )
@@ -114,7 +111,7 @@ def test_the_overview_of_all_commands_is_not_cut() -> None:
 
 
 def test_the_page_on_queries_knows_every_key() -> None:
-    body, _ = written(queries(), Allowed(()))
+    body, _ = written(queries("!pw"), Allowed(()))
 
     assert all(f"• {each.example} — {each.meaning}" in body for each in (*Key, *OptionKind))
     assert body.partition("\n")[2] == snapshot("""\
@@ -124,20 +121,21 @@ def test_the_page_on_queries_knows_every_key() -> None:
 • to:netdev@vger.kernel.org — who it was sent to
 • cc:qemu-stable@nongnu.org — who else it was sent to
 • subject:"dirty limit" — words of the subject; /…/ is a regular expression
-• prefix:RFC — what stands in brackets before the subject
+• prefix:RFC — a word in the brackets before the subject
 • version:>=2 — which version of a series
 • patches:>30 — how many patches it has
 • project:qemu-devel — a project of a Patchwork server
 • server:ozlabs — a Patchwork server, by its name here
-• state:accepted or state:new->accepted — a state, when it has it or gets it
-• delegate:jane — who is to look after it
-• check:fail or check:fail/build* — how a check ended
+• state:accepted or state:new->accepted — its state, or a change of state
+• delegate:jane — the maintainer it is delegated to
+• check:fail or check:fail/build* — the result of its checks
 • is:pull — what it is: mine, pull, complete, reviewed, archived
-• stale:14d — how long nothing happened to it
+• stale:14d — for how long nothing has happened to it
 • text:kmalloc — words of the mail
-• on:new,state — what is told below the card later
-• as:compact — a card in a line
-• digest:"Mon-Fri 09:00" — all at once, at these times\
+• on:new,state — which news to post: new, revision, state, check, comment
+• as:compact — how a new series is shown: card, or compact (two lines)
+• digest:"Mon-Fri 09:00" — one list at these times instead of cards
+More about one: !pw help path\
 """)
 
 
@@ -147,18 +145,14 @@ def test_the_page_of_a_look_up() -> None:
             """\
 !pw show REF — a patch or a series, by id, message-id or link
 A number is the id of a patch, or else of a series.
-REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be missing.
-Everyone may.
-Example: !pw show 2194095
-Other names: s, get, info, patch, view\
+REF is an id, server:id, message-id or link; in reply to a card, it may be left out.
+Example: !pw show 2194095 · also: s, get, info, patch, view, open, lookup, look up\
 """,
             """\
 <p><code>!pw show REF</code> — a patch or a series, by id, message-id or link<br>
 A number is the id of a patch, or else of a series.<br>
-REF is an id, server:id, message-id or link; as a reply to a card, or in its thread, it may be missing.<br>
-Everyone may.<br>
-Example: <code>!pw show 2194095</code><br>
-Other names: s, get, info, patch, view</p>\
+REF is an id, server:id, message-id or link; in reply to a card, it may be left out.<br>
+Example: <code>!pw show 2194095</code> · also: s, get, info, patch, view, open, lookup, look up</p>\
 """,
         )
     )
@@ -169,19 +163,17 @@ def test_the_page_of_a_change() -> None:
         (
             """\
 mute [ID] [2h] — pause one subscription or all, for a time or until unmute
-ID is the number of a subscription.
-A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.
-In a room, this needs the power level for org.patchbot.subscription (default 50), or an admin of the bot.
-Example: mute 7 2h
-Other names: pause, silence, snooze\
+Nothing that arrives meanwhile is posted, not even later.
+ID is the number of a subscription, as subs shows it.
+A duration is a number of minutes, hours, days or weeks: 30m, 2h or 7d.
+Example: mute 7 2h · also: pause, silence, snooze\
 """,
             """\
 <p><code>mute [ID] [2h]</code> — pause one subscription or all, for a time or until unmute<br>
-ID is the number of a subscription.<br>
-A time is a number of minutes, hours, days or weeks: 30m, 2h, 7d, 2w.<br>
-In a room, this needs the power level for org.patchbot.subscription (default 50), or an admin of the bot.<br>
-Example: <code>mute 7 2h</code><br>
-Other names: pause, silence, snooze</p>\
+Nothing that arrives meanwhile is posted, not even later.<br>
+ID is the number of a subscription, as <code>subs</code> shows it.<br>
+A duration is a number of minutes, hours, days or weeks: 30m, 2h or 7d.<br>
+Example: <code>mute 7 2h</code> · also: pause, silence, snooze</p>\
 """,
         )
     )
@@ -191,9 +183,8 @@ def test_the_page_of_what_only_admins_may() -> None:
     assert both("leave")[0] == snapshot("""\
 !pw leave ROOM — make the bot leave a room
 ROOM is an alias or an id.
-The bot's admins may.
-Example: !pw leave #qemu-migration:example.org
-Other names: part\
+Example: !pw leave #qemu-migration:example.org · also: part
+Only for the bot's admins.\
 """)
 
 

@@ -121,9 +121,7 @@ async def test_a_series_that_the_bot_never_read_shows_its_present_states(tmp_pat
         (
             "show nobody@example.org",
             snapshot(
-                """\
-There is no patch or cover letter with the message-id nobody@example.org in what is watched on sample.\
-"""
+                "No watched project on sample has a patch or cover letter with the message-id nobody@example.org."
             ),
         ),
         (
@@ -137,7 +135,7 @@ Watched: sample (patchwork.example.org).\
             "show https://patchwork.kernel.org/patch/5/",
             snapshot(
                 """\
-patchwork.kernel.org is not watched here; of other servers, only message-ids can be looked for.
+I do not watch patchwork.kernel.org, so I cannot look up ids there; a message-id would do.
 Watched: sample (patchwork.example.org).\
 """
             ),
@@ -156,7 +154,7 @@ Example: !pw show 2194095\
         (
             "show",
             snapshot("""\
-Which one? Name it, or reply to a card.
+Which one? Name it, or type this in reply to a card.
 Example: !pw show 2194095\
 """),
         ),
@@ -179,7 +177,7 @@ New
 • hw/a.c +1 −1
 b4 am 20260101000000.1-1-ada@example.org
 git-pw patch apply 1
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
+sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
     assert await desk.ask(f"show {desk.msgid(posted.patches[1])}") == snapshot("""\
 [2/2] hw: Fix it, part 2
@@ -190,7 +188,7 @@ New
 • hw/a.c +1 −1
 b4 am 20260101000000.1-2-ada@example.org
 git-pw patch apply 2
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
+sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
     assert await desk.ask(f"show https://patchwork.example.org/series/{posted.series}/") == snapshot("""\
 hw: Fix it
@@ -203,7 +201,7 @@ Patches
 • [2/2] hw: Fix it, part 2
 b4 am 20260101000000.1-0-ada@example.org
 git-pw series apply 1
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
+sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
 
 
@@ -211,7 +209,7 @@ async def test_in_an_outage_what_is_not_known_says_so(desk: Desk) -> None:
     desk.break_down()
 
     assert await desk.ask("show 5") == snapshot(
-        "sample cannot be asked (HTTP 502, since 2026-01-01 00:00 UTC), and the bot has no copy of it."
+        "sample does not respond (HTTP 502, since 2026-01-01 00:00 UTC), and the bot has no copy of it."
     )
 
 
@@ -219,7 +217,7 @@ async def test_a_server_that_refuses_is_named(desk: Desk) -> None:
     desk.break_down(403)
 
     assert await desk.ask("show 5") == snapshot(
-        "sample cannot be asked (HTTP 403 (text/html), not from Patchwork itself; set contact or user_agent, or ask the server's administrator to let the bot pass, since 2026-01-01 00:00 UTC), and the bot has no copy of it."  # noqa: E501  # as it is said
+        "sample does not respond (HTTP 403 (text/html), not from Patchwork itself; set contact or user_agent, or ask the server's administrator to let the bot pass, since 2026-01-01 00:00 UTC), and the bot has no copy of it."  # noqa: E501  # as it is said
     )
 
 
@@ -243,7 +241,7 @@ async def test_nothing_but_the_servers_own_word_makes_the_bot_say_that_something
 
     said = await desk.ask(f"{command} 5")
 
-    assert said.startswith("sample cannot be asked (")
+    assert said.startswith("sample does not respond (")
     assert said.endswith("and the bot has no copy of it.")
 
 

@@ -128,14 +128,14 @@ async def test_in_an_outage_there_is_a_diffstat_but_no_diff(desk: Desk) -> None:
     desk.break_down()
 
     assert await desk.ask(f"diff {posted.patches[0]}") == snapshot(
-        "sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC), and the bot stores no diffs."
+        "sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC), and the bot stores no diffs."
     )
     assert await desk.ask(f"diff {series_url(posted)}") == snapshot("""\
 hw: Fix it
 https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both
 2 patches · +2 −2 in 1 file
 • hw/a.c +2 −2
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
+sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
 
 
@@ -209,7 +209,7 @@ Patches
 • [2/2] hw: Fix it, part 2
 b4 am 20260101000000.1-0-ada@example.org
 git-pw series apply 1
-sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
+sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
 
 
@@ -303,12 +303,12 @@ async def test_checks_where_there_are_none_says_so(desk: Desk) -> None:
     assert await desk.ask(f"checks {posted.patches[0]}") == snapshot("""\
 [1/2] A series, part 1
 https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-1-ada@example.org/
-No tool has said anything of it yet.\
+No checks yet.\
 """)
     assert await desk.ask(f"checks {series_url(posted)}") == snapshot("""\
 A series
 https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both
-No tool has said anything of its patches yet.\
+No checks yet.\
 """)
 
 
@@ -371,10 +371,10 @@ async def test_in_an_outage_there_are_no_checks_and_no_comments(desk: Desk) -> N
     desk.break_down()
 
     assert await desk.ask(f"checks {posted.patches[0]}") == snapshot(
-        "sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC), and the bot keeps no checks."
+        "sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC), and the bot keeps no checks."
     )
     assert await desk.ask(f"comments {posted.patches[0]}") == snapshot(
-        "sample cannot be asked (HTTP 502, since 2026-01-01 00:03 UTC), and the bot keeps no comments."
+        "sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC), and the bot keeps no comments."
     )
 
 
@@ -386,7 +386,7 @@ async def test_a_server_that_breaks_down_in_between_is_told(desk: Desk, verb: st
     down = desk.rig.patchwork.fault
     desk.rig.patchwork.fault = lambda path: down(path) if verb in path else well(path)
 
-    assert await desk.ask(f"{verb} {patch}") == f"sample cannot be asked (HTTP 502), and the bot keeps no {verb}."
+    assert await desk.ask(f"{verb} {patch}") == f"sample does not respond (HTTP 502), and the bot keeps no {verb}."
 
 
 # comments
@@ -560,10 +560,7 @@ async def test_comments_of_patchwork_2_0_are_refused_by_name(tmp_path: Path) -> 
         said = await desk.ask(f"comments {posted.patches[0]}")
 
     assert said == snapshot(
-        """\
-sample cannot be asked (Patchwork 2.0 is too old: API 1.1 (Patchwork 2.1) or newer is needed, since 2026-01-01 00:00 \
-UTC), and the bot has no copy of it.\
-"""
+        "sample does not respond (Patchwork 2.0 is too old: API 1.1 (Patchwork 2.1) or newer is needed, since 2026-01-01 00:00 UTC), and the bot has no copy of it."  # noqa: E501  # as it is said
     )
 
 
@@ -584,7 +581,7 @@ async def test_a_reply_to_somebody_elses_message_names_nothing(desk: Desk) -> No
     body, _ = await desk.reply("diff", to=None)
 
     assert body == snapshot("""\
-Which one? Name it, or reply to a card.
+Which one? Name it, or type this in reply to a card.
 Example: !pw diff 2194095\
 """)
 

@@ -59,7 +59,7 @@ async def test_the_newest_matches_with_their_states(desk: Desk) -> None:
 • [PULL,0/1] hw <PROJECT/patch/20260101000600.4-0-pull@example.org/> · Ada Sample · 📦 pull request · 2026-01-01 · New
 • hw: @\u2060room <PROJECT/list/?series=3&state=*&archive=both> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1
 • hw: Old <b> <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
-Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
+Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """,
             """\
 <p>3 matches for <code>path:hw/ OR is:pull</code></p>
@@ -70,7 +70,7 @@ Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 hw: @\u2060room</a> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1</li>
 <li><a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
 hw: Old &lt;b&gt;</a> · Ada Sample · 2026-01-01 · New</li></ul>
-<p>Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.</p>\
+<p>Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.</p>\
 """,
         )
     )
@@ -79,7 +79,7 @@ hw: Old &lt;b&gt;</a> · Ada Sample · 2026-01-01 · New</li></ul>
 async def test_nothing_found_says_since_when_there_is_anything(desk: Desk) -> None:
     assert await desk.ask("find path:hw/") == snapshot("""\
 Nothing matches path:hw/
-Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
+Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """)
 
 
@@ -122,7 +122,12 @@ pth: is not a key. Did you mean path:?</code></pre>\
             "is:mine",
             snapshot("is:mine needs your addresses, which are not known here. Name them, e.g. from:jane@example.org"),
         ),
-        ("maint:block", snapshot("maint: finds nothing: no MAINTAINERS file is known for qemu-devel.")),
+        (
+            "maint:block",
+            snapshot(
+                "maint: needs a MAINTAINERS file, and the bot has none for qemu-devel; its operator names one as maintainers of the project in the configuration."  # noqa: E501  # as it is said
+            ),
+        ),
     ],
 )
 async def test_what_the_store_does_not_have_is_refused(desk: Desk, query: str, said: str) -> None:
@@ -151,8 +156,8 @@ async def test_what_may_have_changed_since_it_was_read_is_told(desk: Desk) -> No
     assert short(await desk.ask("find check:fail -is:reviewed")) == snapshot("""\
 1 match for check:fail -is:reviewed
 • hw: Fix it <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
-check, is:reviewed: as it was when the bot read the patch.
-Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
+check and is:reviewed: as last seen, which may be out of date.
+Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """)
 
 
@@ -370,7 +375,7 @@ async def test_a_pull_request_with_a_series_of_its_own_is_found_and_shown_as_one
     assert short(await desk.ask("find is:pull")) == snapshot("""\
 1 match for is:pull
 • [GIT,PULL] hw <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 📦 pull request · 2026-01-01 · New
-Known: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
+Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """)
     assert short(await desk.ask(f"show {pull}")) == snapshot("""\
 [GIT,PULL] hw

@@ -10,7 +10,7 @@ from support.people_rig import People, a_rig, people
 from support.rig import PROJECT, a_series
 
 SECTIONS = "Migration\nM: Ada Beispiel <ada@example.org>\nF: migration/\n"
-BOTH = "qemu-devel is a project on sample and twin, and all of them are meant; "
+BOTH = "qemu-devel is a project on sample and twin, and all of them count; "
 BOTH += "for one alone, add server:sample or server:twin."
 
 

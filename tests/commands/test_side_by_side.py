@@ -203,7 +203,7 @@ async def test_each_of_ten_people_asking_a_hanging_server_is_told_so_when_one_re
 
     answers = await here.answers()
     assert len(answers) == 10
-    assert all("cannot be asked (no answer within 0." in text for text in answers)
+    assert all("does not respond (no answer within 0." in text for text in answers)
     [copy] = [text for text in answers if "hw: Fix it" in text]
     assert "this is the bot's copy" in copy
 

@@ -29,11 +29,12 @@ async def test_a_muted_subscription_is_not_told_and_is_told_again_later(here: Pe
     await here.say("sub path:docs/")
 
     assert await here.say("mute 1 2h") == snapshot("""\
-Subscription 1 is muted until 2026-01-01 02:00 UTC: what arrives is not told, and not later either.
+Subscription 1 is muted until today 02:00 (UTC).
+What arrives until then is not posted, not even later.
 Undo: !pw unmute 1\
 """)
     assert here.html == snapshot("""\
-<p>Subscription 1 is muted until 2026-01-01 02:00 UTC: what arrives is not told, and not later either.</p>
+<p>Subscription 1 is muted until today 02:00 (UTC).<br>What arrives until then is not posted, not even later.</p>
 <p>Undo: <code>!pw unmute 1</code></p>\
 """)
     await here.arrives("migration/a.c", name="Muted")
@@ -48,12 +49,13 @@ async def test_a_muted_room_is_silent_until_it_is_unmuted(tmp_path: Path) -> Non
         await here.say("sub path:migration/")
 
         assert await here.say("mute") == snapshot("""\
-Everything in this room is muted until it is unmuted: what arrives is not told, and not later either.
+Everything in this room is muted until it is unmuted.
+What arrives until then is not posted, not even later.
 Undo: !pw unmute\
 """)
         await here.arrives("migration/a.c", name="Muted")
         await here.arrives("hw/a.c", name="Muted too")
-        assert "muted here until it is unmuted" in await here.say("subs")
+        assert "is muted until it is unmuted" in await here.say("subs")
         assert await here.say("unmute") == snapshot("""\
 Everything in this room is told again, from what arrives now on.
 Undo: !pw mute\
@@ -79,13 +81,13 @@ async def test_the_undo_of_a_mute_is_what_held_before(here: People) -> None:
 
 async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
     assert await here.say("settings", BOB) == snapshot("""\
-• project none — the project that queries without "project:" are about: the name of a project, or none
-• mode card — how new series are shown: card or compact
-• timezone UTC — the zone of digest times: a name such as Europe/Berlin
-• flood 10 — more series than this at once are one message: 1 to 100000, or 0 for never
-To change one: !pw set KEY VALUE\
+• project is none — the project that queries without "project:" are about (the name of a project, or none)
+• mode is card — how new series are shown (card, or compact (two lines))
+• timezone is UTC — the zone of all times that I show or am told here (a name such as Europe/Berlin)
+• flood is 10 — more new series than this at once become one message with a list (1 to 100000, or 0 for never)
+Change one: !pw set timezone Europe/Berlin\
 """)
-    assert "notify on — whether cards notify" in await here.chat("settings")
+    assert "notify is on — whether cards notify" in await here.chat("settings")
 
 
 @pytest.mark.parametrize(
@@ -94,32 +96,32 @@ To change one: !pw set KEY VALUE\
         (
             "project QEMU-devel",
             snapshot("""\
-project is now qemu-devel, it was none.
+project is now qemu-devel (was none).
 Undo: !pw set project none\
 """),
         ),
         (
             "mode compact",
             snapshot("""\
-mode is now compact, it was card.
+mode is now compact (was card).
 Undo: !pw set mode card\
 """),
         ),
         (
             "timezone europe/berlin",
             snapshot("""\
-timezone is now Europe/Berlin, it was UTC.
+timezone is now Europe/Berlin (was UTC).
 Undo: !pw set timezone UTC\
 """),
         ),
         (
             "flood 0",
             snapshot("""\
-flood is now 0, it was 10.
+flood is now 0 (was 10).
 Undo: !pw set flood 10\
 """),
         ),
-        ("project qemu-dev", snapshot("There is no project watched here “qemu-dev”. Did you mean “qemu-devel”?")),
+        ("project qemu-dev", snapshot("There is no watched project “qemu-dev”. Did you mean “qemu-devel”?")),
         ("mode loud", snapshot("mode is card or compact, not “loud”.")),
         ("timezone Europe/Berln", snapshot("There is no time zone “Europe/Berln”. Did you mean “Europe/Berlin”?")),
         ("flood many", snapshot("flood is a number from 0 to 100000, not “many”.")),
@@ -136,7 +138,7 @@ async def test_a_setting_is_kept_and_goes_back_by_its_undo(here: People) -> None
     await here.say("set flood 5")
 
     assert (await here.say("set flood 7")).endswith("Undo: !pw set flood 5")
-    assert "flood 7" in await here.say("settings")
+    assert "flood is 7" in await here.say("settings")
 
 
 async def test_queries_without_a_project_are_about_the_rooms(tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ async def test_queries_without_a_project_are_about_the_rooms(tmp_path: Path) -> 
         assert await here.say("sub path:c/") == snapshot("""\
 Subscribed, as 3: path:c/
 In qemu-devel, the project that is set here.
-How much that brings is not known yet: qemu-devel is known since 2026-01-01 00:00 UTC.
+I have not watched long enough to say how much this brings.
 Undo: !pw unsub 3\
 """)
         assert "path:a/" in await here.say("subs")
@@ -168,7 +170,7 @@ async def test_a_direct_chat_can_be_quiet(here: People) -> None:
     await here.chat("sub path:migration/")
 
     assert await here.chat("set notify off") == snapshot("""\
-notify is now off, it was on.
+notify is now off (was on).
 Undo: set notify on\
 """)
     await here.arrives("migration/a.c", name="Quiet")
@@ -184,13 +186,13 @@ Undo: set notify on\
 async def test_mine_is_what_comes_from_the_addresses_that_are_told(here: People) -> None:
     assert await here.chat("me") == snapshot("You have no addresses. To add one, type for example: me jane@example.org")
     assert await here.chat("me Bob@Example.org") == snapshot("""\
-bob@example.org is yours from now on; is:mine matches patches from it.
+bob@example.org is now one of your addresses: is:mine matches patches from it.
 Subscribed, as 1: is:mine on:state,check,comment
-Note: a new series gets no card from this; a matching change brings one.
+Note: this posts no new series, only such changes, with a card where there is none yet.
 Undo: me forget bob@example.org\
 """)
     assert await here.chat("me bob@home.example") == snapshot("""\
-bob@home.example is yours from now on; is:mine matches patches from it.
+bob@home.example is now one of your addresses: is:mine matches patches from it.
 Undo: me forget bob@home.example\
 """)
     assert await here.chat("me") == snapshot("""\
@@ -204,7 +206,7 @@ is:mine matches patches from:
     assert here.titles(CHAT) == ["One", "Two"]
 
     assert await here.chat("me forget bob@example.org") == snapshot("""\
-bob@example.org is forgotten.
+bob@example.org is no longer one of your addresses.
 Undo: me bob@example.org\
 """)
     await here.arrives("a.c", name="Three", submitter="Bob <bob@example.org>")
@@ -212,7 +214,7 @@ Undo: me bob@example.org\
     assert here.titles(CHAT) == ["One", "Two", "Four"]
 
     assert await here.chat("me forget bob@home.example") == snapshot("""\
-bob@home.example is forgotten.
+bob@home.example is no longer one of your addresses.
 You have no addresses left, so is:mine matches nothing.
 Undo: me bob@home.example\
 """)
@@ -221,10 +223,15 @@ Undo: me bob@home.example\
 
 
 async def test_addresses_are_told_in_a_direct_chat_only(here: People) -> None:
-    assert await here.say("me ann@example.org") == snapshot("Addresses can only be managed in a direct chat with me.")
-    assert await here.chat("me forget eve@example.org") == "eve@example.org is not known as yours; nothing was changed."
+    assert await here.say("me ann@example.org") == snapshot(
+        "Your addresses are between you and me: type that in a direct chat."
+    )
+    assert (
+        await here.chat("me forget eve@example.org")
+        == "eve@example.org is not one of your addresses; nothing was changed."
+    )
     await here.chat("me bob@example.org")
-    assert (await here.chat("me BOB@example.org")).endswith("is known as yours already; nothing was changed.")
+    assert (await here.chat("me BOB@example.org")).endswith("is one of your addresses already; nothing was changed.")
 
 
 # why
@@ -240,26 +247,26 @@ async def test_a_card_tells_why_it_came(tmp_path: Path) -> None:
 
         assert await here.say("why", BOB, reply_to=card.event) == snapshot("""\
 This card came because of:
-• 1: path:migration/ from:ada, added by @ann:hs on 2026-01-01 — path:migration/ found migration/ram.c; from:ada found Ada Sample
-• 2: path:docs/, added by @ann:hs on 2026-01-01 — path:docs/ found docs/ram.rst
-• 3: subject:Fix, added by @ann:hs on 2026-01-01 — subject:Fix found Fix it
-• config: path:migration/ram.c, from the configuration file — path:migration/ram.c found migration/ram.c\
+• 1: path:migration/ from:ada, added by @ann:hs on 2026-01-01 — path:migration/ matches migration/ram.c; from:ada matches Ada Sample
+• 2: path:docs/, added by @ann:hs on 2026-01-01 — path:docs/ matches docs/ram.rst
+• 3: subject:Fix, added by @ann:hs on 2026-01-01 — subject:Fix matches Fix it
+• config: path:migration/ram.c, from the configuration file — path:migration/ram.c matches migration/ram.c\
 """)  # noqa: E501  # as it is said
         assert here.html == snapshot("""\
 <p>This card came because of:</p>
 <ul>
-<li>1: <code>path:migration/ from:ada</code>, added by @ann:hs on 2026-01-01 — path:migration/ found migration/ram.c; from:ada found Ada Sample</li>
-<li>2: <code>path:docs/</code>, added by @ann:hs on 2026-01-01 — path:docs/ found docs/ram.rst</li>
-<li>3: <code>subject:Fix</code>, added by @ann:hs on 2026-01-01 — subject:Fix found Fix it</li>
-<li>config: <code>path:migration/ram.c</code>, from the configuration file — path:migration/ram.c found migration/ram.c</li></ul>\
+<li>1: <code>path:migration/ from:ada</code>, added by @ann:hs on 2026-01-01 — path:migration/ matches migration/ram.c; from:ada matches Ada Sample</li>
+<li>2: <code>path:docs/</code>, added by @ann:hs on 2026-01-01 — path:docs/ matches docs/ram.rst</li>
+<li>3: <code>subject:Fix</code>, added by @ann:hs on 2026-01-01 — subject:Fix matches Fix it</li>
+<li>config: <code>path:migration/ram.c</code>, from the configuration file — path:migration/ram.c matches migration/ram.c</li></ul>\
 """)  # noqa: E501  # as it is said
         await here.say("unsub 2")
-        assert "• subscription 2, which is gone — path:docs/" in await here.say("why", BOB, thread=card.event)
+        assert "• subscription 2, which has ended — path:docs/" in await here.say("why", BOB, thread=card.event)
 
 
 async def test_why_needs_a_card(here: People) -> None:
     assert await here.say("why") == snapshot(
-        "Type that as a reply to a card, or in its thread: then I can tell which subscription brought it."
+        "Reply to a card with that, or type it in its thread: then I can say which subscription brought it."
     )
 
 
@@ -318,10 +325,10 @@ async def test_admins_see_the_rooms_and_nobody_else_does(tmp_path: Path) -> None
         await here.chat("sub path:a/")
         await here.chat("sub path:b/")
 
-        assert await here.say("rooms", ANN) == "Only admins of the bot may do that."
-        assert await here.say("leave #room:hs", ANN) == "Only admins of the bot may do that."
+        assert await here.say("rooms", ANN) == "That is only for the bot's admins."
+        assert await here.say("leave #room:hs", ANN) == "That is only for the bot's admins."
         assert await here.say("rooms", OPS) == snapshot("""\
-Rooms and their number of subscriptions:
+Rooms with their subscriptions:
 • #room:hs (!room:hs) — 2 subscriptions
 In direct chats: 1 person with 2 subscriptions.\
 """)
@@ -333,7 +340,7 @@ async def test_a_room_that_is_left_keeps_its_subscriptions_and_is_told_nothing(h
     assert await here.chat("leave #room:hs", OPS) == snapshot(
         """\
 Left #room:hs.
-What is subscribed to there (1) is kept, and rests until the bot is invited again.\
+1 subscription there will go on when I am invited again.\
 """
     )
     await here.arrives("migration/a.c", name="Unheard")
@@ -341,8 +348,8 @@ What is subscribed to there (1) is kept, and rests until the bot is invited agai
     assert here.titles() == []
     assert here.rig.house.joined == {}
     assert await here.chat("rooms", OPS) == snapshot("""\
-Rooms and their number of subscriptions:
-• !room:hs — 1 subscription, suspended: the bot is not in this room, or may not send messages there
+Rooms with their subscriptions:
+• !room:hs — 1 subscription, suspended: I am not in this room, or may not post there
 In direct chats: no subscriptions.\
 """)
 
@@ -362,7 +369,7 @@ async def test_one_that_is_told_again_in_a_muted_room_is_said_to_wait_for_the_ro
 
     told = await here.say("unmute 1")
 
-    assert told.startswith("Subscription 1 is no longer muted by itself; all here is, until ")
+    assert told.startswith("Subscription 1 is no longer muted by itself, but everything here is, until ")
 
 
 async def test_the_undo_of_a_very_long_mute_can_be_typed(here: People) -> None:

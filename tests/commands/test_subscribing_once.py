@@ -37,12 +37,12 @@ def broken(*_: object) -> None:
 @pytest.mark.parametrize(
     ("text", "told", "state"),
     [
-        ("sub path:docs/", "Subscribed, as 2: path:docs/", "• 2: path:docs/"),
-        ("edit 1 path:docs/", "Subscription 1 is now: path:docs/", "• 1: path:docs/"),
+        ("sub path:docs/", "Subscribed, as 2: path:docs/", "• 2 · path:docs/"),
+        ("edit 1 path:docs/", "Subscription 1 is now: path:docs/", "• 1 · path:docs/"),
         (
             "mute 1",
-            "Subscription 1 is muted until it is unmuted: what arrives is not told, and not later either.",
-            ", mu",
+            "Subscription 1 is muted until it is unmuted.",
+            "• 1 · path:migration/ until",
         ),
         ("unsub 1", "Subscription 1 has ended.", "This room has no subscriptions."),
     ],

@@ -18,11 +18,11 @@ from bot.matrix.session_update import (
     DirectChatOpened,
     InvitationSettled,
     MessageReceived,
-    NoticeQueued,
     RoomBecameDirect,
     RoomResumed,
     RoomSuspended,
     SessionUpdate,
+    WelcomeDue,
 )
 from bot.matrix.sync_isolation import save_outcome
 from bot.matrix.sync_outcome import SyncContext, outcome
@@ -75,13 +75,12 @@ def test_nothing_follows_from_what_a_room_tells_whose_invitation_does_not_count(
 def test_what_is_said_with_our_arrival_is_heard_where_the_invitation_counts() -> None:
     update = outcome(known(ROOM), told(a_join(), a_text("!pw help"))).update
 
-    opened, direct, resumed, settled, message, queued = update.events
+    opened, direct, resumed, settled, message, welcome = update.events
     assert (opened, direct) == (DirectChatOpened(ROOM, ANN), RoomBecameDirect(ROOM))
     assert (resumed, settled) == (RoomResumed(ROOM), InvitationSettled(ROOM))
     assert isinstance(message, MessageReceived)
     assert message.body == "!pw help"
-    assert isinstance(queued, NoticeQueued)
-    assert queued.notice.key == f"welcome/{ROOM}"
+    assert welcome == WelcomeDue(ROOM, ANN)
 
 
 async def test_a_command_in_a_room_that_was_just_joined_is_received_beside_an_event_that_cannot_be_stored() -> None:

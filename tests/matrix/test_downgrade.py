@@ -111,7 +111,7 @@ async def test_clear_text_in_an_encrypted_room_is_no_command(account: Account, a
         await bot.until(lambda: len(memory.messages) > 1)
 
     assert memory.bodies() == ["!pw before", "!pw sealed"]
-    assert memory.notices.keys() == {f"welcome/{room}"}
+    assert memory.welcomed == {room}
 
 
 async def test_clear_text_is_no_command_where_the_encryption_is_unknown(account: Account, ann: Person) -> None:

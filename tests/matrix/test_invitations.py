@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from bot.clock import SystemClock
-from bot.ids import NoticeKey, RoomId, UserId
+from bot.ids import RoomId, UserId
 from bot.matrix import membership as doors
 from bot.matrix.client import Deadlines
 from bot.matrix.model import Invitation
@@ -148,7 +148,7 @@ async def test_a_genuine_invitation_brings_the_subscriptions_of_the_former_chat(
         await bot.until(lambda: bool(memory.messages))
 
     assert memory.membership.direct == {room}
-    assert memory.notices.keys() == {NoticeKey(f"welcome/{room}")}
+    assert memory.welcomed == {room}
     assert memory.bodies() == ["help"]
     assert await chats_of_subscriptions(store) == {room}
 
@@ -166,7 +166,7 @@ async def test_an_invitation_is_looked_up_where_no_sync_tells_of_it(account: Acc
     async with listening(account, memory, invite_from=[ann.user]) as bot:
         await bot.until(lambda: not memory.membership.invitations)
 
-    assert memory.notices.keys() == {NoticeKey(f"welcome/{rooms[ann]}")}
+    assert memory.welcomed == {rooms[ann]}
     assert memory.membership.direct == {rooms[ann]}
     assert await came_to(eve, rooms[eve], account, "leave")
 
@@ -191,7 +191,7 @@ async def test_an_invitation_whose_join_hangs_holds_up_no_other(
             await bot.until(lambda: set(stuck) == set(memory.membership.invitations))
             await ann.invite(room, account.user)
 
-            await bot.until(lambda: NoticeKey(f"welcome/{room}") in memory.notices)
+            await bot.until(lambda: room in memory.welcomed)
             assert set(stuck) == set(memory.membership.invitations)
 
 

@@ -8,14 +8,14 @@ import pytest
 from bot.clock import VirtualClock
 from bot.config import Settings
 from bot.errors import Temporary
-from bot.ids import NoticeKey, RoomId, UserId
+from bot.ids import RoomId, UserId
 from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.membership import Membership
 from bot.matrix.rooms import Levels, Room
 from bot.matrix.session_memory import InMemorySession
-from bot.matrix.session_update import SessionUpdate
+from bot.matrix.session_update import SessionUpdate, WelcomeDue
 from bot.matrix.skipped_rooms import SkippedRooms
 from support.matrix_rig import Account, Listener, listening
 from support.person import Person
@@ -32,14 +32,10 @@ async def test_an_invitation_is_accepted_and_answered_with_a_welcome(
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
 
-        await bot.until(lambda: bool(memory.notices))
+        await bot.until(lambda: bool(memory.welcomes))
         assert account.user in await ann.members(room)
 
-    [(key, notice)] = memory.notices.items()
-    assert (key, notice.room) == (f"welcome/{room}", room)
-    assert notice.message.body.startswith(
-        "Hello! I tell this room about patches. To subscribe, type for example !pw sub path:drivers/net/; !pw help"
-    )
+    assert memory.welcomes == [WelcomeDue(room, ann.user)]
     assert memory.membership.invitations == {}
     assert memory.membership.direct == set()
 
@@ -49,10 +45,9 @@ async def test_an_invitation_to_a_chat_of_two_makes_a_direct_room(
 ) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user, direct=True)
-        await bot.until(lambda: bool(memory.notices) and room in bot.session.rooms)
+        await bot.until(lambda: bool(memory.welcomes) and room in bot.session.rooms)
 
     assert memory.membership.direct == {room}
-    assert memory.notices[NoticeKey(f"welcome/{room}")].message.rings
     async with listening(account, memory) as again:
         assert again.session.rooms[room].is_direct
 
@@ -69,7 +64,7 @@ async def test_an_invitation_of_somebody_else_is_declined(
         assert await ann.until(is_declined)
         await bot.until(lambda: memory.membership.invitations == {})
 
-    assert memory.notices == {}
+    assert memory.welcomes == []
 
 
 async def test_an_invitation_that_a_crash_left_over_is_accepted(
@@ -137,7 +132,7 @@ async def test_a_room_that_threw_us_out_is_suspended_until_it_invites_again(
 ) -> None:
     async with listening(account, memory) as bot:
         room = await ann.create_room(account.user)
-        await bot.until(lambda: bool(memory.notices))
+        await bot.until(lambda: bool(memory.welcomes))
 
         await ann.kick(room, account.user)
         await bot.until(lambda: memory.membership.suspended == {room})

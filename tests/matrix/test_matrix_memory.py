@@ -11,7 +11,6 @@ from bot.clock import VirtualClock
 from bot.errors import StoreError
 from bot.ids import EventId, NoticeKey, RoomId, ServerName, UserId
 from bot.matrix.model import Invitation
-from bot.matrix.room_notices import welcome
 from bot.matrix.session_memory import DatabaseSession, InMemorySession, SessionMemory
 from bot.matrix.session_update import (
     BotBecameAlone,
@@ -28,6 +27,7 @@ from bot.matrix.session_update import (
     RoomResumed,
     RoomSuspended,
     SessionUpdate,
+    WelcomeDue,
 )
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Sent, Tag
 from bot.store.store import Store
@@ -229,10 +229,9 @@ async def test_a_stranger_who_invites_again_and_again_fills_no_outbox(store: Sto
     memory = DatabaseSession(store, ME)
     for number in range(100):
         room = RoomId(f"!{number}:hs")
-        hello = NoticeQueued(welcome(room, "!pw", ANN, direct=False))
-        await memory.save(an_update(InvitationSettled(room), hello))
+        await memory.save(an_update(InvitationSettled(room), WelcomeDue(room, ANN)))
 
-    await memory.save(an_update(NoticeQueued(welcome(ROOM, "!pw", BOB, direct=False))))
+    await memory.save(an_update(WelcomeDue(ROOM, BOB)))
 
     async with store.transaction() as tx:
-        assert (await tx.outbox.unsent_answers()).people == {ANN: 10, BOB: 1}
+        assert (await tx.inbox.arrivals(ANN), await tx.inbox.arrivals(BOB)) == (10, 1)

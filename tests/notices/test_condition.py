@@ -23,8 +23,8 @@ def shown(condition: BotStatus, *, for_operator: bool = True) -> str:
 def test_a_bot_that_is_well() -> None:
     assert shown(BOT) == snapshot(
         """\
-patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC
-ozlabs: polled at 2026-11-25 12:00 UTC; qemu-devel (known since 2026-11-22)\
+🟢 All well · patchbot 1.2.3, up 1 day
+• 🟢 ozlabs — qemu-devel, looked 0 s ago\
 """
     )
     assert outages(BOT) == ()
@@ -41,14 +41,14 @@ def test_everything_that_can_be_wrong() -> None:
 
     assert shown(condition) == snapshot(
         """\
-patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC
-ozlabs: polled at 2026-11-25 12:00 UTC; qemu-devel (known since 2026-11-22)
-Polling kernel has failed since 2026-11-25 10:00 UTC (HTTP 502).
+🔴 Something is wrong · patchbot 1.2.3, up 1 day
+• 🟢 ozlabs — qemu-devel, looked 0 s ago
+• 🔴 kernel — qemu-devel: no answer for 2 h (HTTP 502); nothing is lost
 https://patchwork.example.org has no project qemu-devle.
 3 messages to be sent, the oldest since 2026-11-25 11:55 UTC.
 The homeserver limits how many messages an account may send. Its administrator can lift the limit for the bot with POST /lift/the/limit; then raise messages_per_second in the bot's configuration.
-2 messages kept for rooms that do not let the bot speak.
-1 message given up; “patchbot outbox list” on the bot's machine says why.
+2 messages suspended: the bot may not post in their rooms.
+1 message dead: “patchbot outbox list” on the bot's machine says why.
 #qemu:example.org: needs an invitation (HTTP 403).\
 """  # noqa: E501  # as it is said
     )
@@ -89,7 +89,7 @@ def test_who_is_no_operator_hears_nothing_of_other_rooms() -> None:
     condition = replace(BOT, remarks=("#secret:example.org: needs an invitation (HTTP 403).",))
 
     assert "secret" not in shown(condition, for_operator=False)
-    assert "1 thing not as configured" in shown(condition, for_operator=False)
+    assert "1 problem with the configuration" in shown(condition, for_operator=False)
 
 
 def test_a_queue_that_waits_for_a_homeserver_that_is_away_blames_no_limit() -> None:
@@ -106,5 +106,5 @@ def test_the_html_is_escaped_and_names_the_command_as_code() -> None:
     html = written(status(condition, for_operator=True), Allowed(()))[1]
 
     assert html == snapshot(
-        "<p>patchwork-matrix-bot 1.2.3, running since 2026-11-24 12:00 UTC<br>Polling kernel has failed since 2026-11-25 10:00 UTC (&lt;b&gt;@\u2060room&lt;/b&gt;).</p>"  # noqa: E501  # the same
+        "<p>🔴 <strong>Something is wrong</strong> · patchbot 1.2.3, up 1 day</p><ul><li>🔴 <strong>kernel</strong> — qemu-devel: no answer for 2 h (&lt;b&gt;@\u2060room&lt;/b&gt;); nothing is lost</li></ul>"  # noqa: E501  # the same
     )

@@ -128,7 +128,9 @@ async def test_a_database_from_before_the_first_release_is_refused(rig: StoreRig
 async def test_the_database_of_another_program_is_refused_and_left_as_it_is(rig: StoreRig) -> None:
     rig.execute("CREATE TABLE users (name TEXT)")
 
-    with pytest.raises(StoreError, match=r"^the database .* belongs to another program: set another one in store\.url$"):
+    with pytest.raises(
+        StoreError, match=r"^the database .* belongs to another program: set another one in store\.url$"
+    ):
         await rig.open()
 
     assert rig.columns("users") == {"name"}
@@ -209,7 +211,9 @@ async def test_a_backup_overwrites_nothing(rig: FileRig, store: Store, tmp_path:
 def test_a_backup_that_fails_leaves_no_copy(rig: FileRig, tmp_path: Path, content: bytes) -> None:
     rig.file.write_bytes(content)
 
-    with pytest.raises(StoreError, match=r"^the database .*bot\.db is (not a SQLite database|damaged; restore a backup)$"):
+    with pytest.raises(
+        StoreError, match=r"^the database .*bot\.db is (not a SQLite database|damaged; restore a backup)$"
+    ):
         migrate.backup(rig.file, tmp_path / "copy.db")
 
     assert [path.name for path in tmp_path.iterdir()] == ["bot.db"]

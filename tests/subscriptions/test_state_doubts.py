@@ -29,7 +29,7 @@ def test_a_state_that_there_is_not_is_told_with_the_nearest(query: str, guess: s
     slug = query.removeprefix("state:").removeprefix("*->")
 
     assert state_doubts(parse(query), {"sample": KNOWN}) == (
-        f"sample has no state {slug}{guess} It has accepted, mainlined, needs-ack, new, queued",
+        f"sample has no state {slug}{guess} Known: accepted, mainlined, needs-ack, new, queued",
     )
 
 
@@ -37,6 +37,12 @@ def test_a_state_that_one_of_several_servers_has_is_no_reason_to_doubt() -> None
     assert state_doubts(parse("state:queued"), {"sample": KNOWN, "other": States({"new": "New"})}) == ()
 
 
-@pytest.mark.parametrize("servers", [{}, {"sample": SPELT_BY_NOBODY}, {"sample": SPELT_BY_NOBODY, "other": KNOWN}])
-def test_nothing_is_said_where_not_all_states_are_known(servers: dict[str, States]) -> None:
-    assert state_doubts(parse("state:merged"), servers) == ()
+def test_where_not_all_states_are_known_those_of_each_patchwork_are_expected() -> None:
+    servers = {"sample": SPELT_BY_NOBODY, "other": KNOWN}
+
+    [doubt] = state_doubts(parse("state:merged,rfc"), servers)
+
+    assert doubt.startswith(
+        "sample and other are not known to have a state merged; did you mean state:accepted? Known: "
+    )
+    assert state_doubts(parse("state:merged"), {}) == ()

@@ -29,7 +29,7 @@ path:
 ^^^^^
 path: needs a value, e.g. path:drivers/net/""",
         """\
-path:a from: migration
+path:a from: subject:x
        ^^^^^
 from: needs a value, e.g. from:@redhat.com""",
         """\
@@ -185,17 +185,17 @@ as:carb path:a
    ^^^^
 as: takes card or compact. Did you mean as:card?""",
         """\
-digest:Mon-Fri 09:00
-       ^^^^^^^
-digest: takes days and a time in quotes, e.g. digest:"Mon-Fri 09:00\"""",
+digest:hourly path:a
+       ^^^^^^
+“hourly” is not a day: Mon, Tue, Wed, Thu, Fri, Sat, Sun, daily or weekly.""",
         """\
 digest:"Mon 24:00" path:a
        ^^^^^^^^^^^
-24:00 is no time of day.""",
+“24:00” is not a time of day; e.g. 09:00 or 18:30""",
         """\
 digest:"Mun 09:00" path:a
        ^^^^^^^^^^^
-“Mun” is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun or daily.""",
+“Mun” is not a day: Mon, Tue, Wed, Thu, Fri, Sat, Sun, daily or weekly.""",
         """\
 -on:new path:a
 ^^^^^^^
@@ -399,14 +399,14 @@ def test_a_regex_too_large_to_compile_is_refused() -> None:
             """\
 path:a stale:14d
        ^^^^^^^^^
-Time alone brings no news: stale: is for look-ups, and for a digest, e.g. stale:14d digest:"Mon-Fri 09:00\"""",
+Nothing arrives when something becomes stale: add a digest, or look with find; e.g. stale:14d digest:"Mon-Fri 09:00\"""",  # noqa: E501  # as it is said
         ),
         (
             "path:a OR (x -is:pull,mine)",
             """\
 path:a OR (x -is:pull,mine)
               ^^^^^^^^^^^^
-is:mine is for somebody who told their addresses, by “me” in a direct chat. Here, name them: from:jane@example.org""",
+is:mine needs addresses of yours, which you name with “me” in a direct chat. Here, name the submitter: from:jane@example.org""",  # noqa: E501  # as it is said
         ),
         ("path:", "path:\n^^^^^\npath: needs a value, e.g. path:drivers/net/"),
     ],

@@ -30,7 +30,7 @@ from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, FileCha
 from bot.submission import Submission
 
 _LONGEST_LINE = 300
-_NO_CHECKS = "No tool has said anything of it yet."
+_NO_CHECKS = "No checks yet."
 _SHORTEST_HEAD = 20  # characters of a date
 
 
@@ -149,7 +149,7 @@ def series_checks_shown(series: Series, checked: Sequence[CheckedPatch], site: S
     """Return the check state of each patch of a series, the worst first; patches without checks are only counted."""
     found = [(each, each.patch.check) for each in checked if each.patch.check is not None]
     if not found:
-        return (series_title(series, site), lines([words("No tool has said anything of its patches yet.")]))
+        return (series_title(series, site), lines([words("No checks yet.")]))
     unchecked = len(checked) - len(found)
     counted = _counted(state for _, state in found)
     told = facts.joined([counted, f"{unchecked} without checks" if unchecked else ""])

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.ids import ProjectName, ServerName
 from bot.notices import fact_lines as facts
 from bot.notices.card import MAX_NAME, ServerLinks, patch_name
-from bot.notices.markup import Bullets, Code, Document, Line, Link, cut, lines, words
+from bot.notices.markup import Bullets, Code, Document, Line, Link, Strong, cut, lines, words
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.states import States
 
@@ -53,11 +53,11 @@ def found_shown(query: str, found: Sequence[SearchMatch], looked_at: SearchedRan
 
 
 def rehearsed_shown(
-    query: str, per_day: Sequence[tuple[str, int]], newest: Sequence[SearchMatch], *told: str
+    query: str, period: str, per_day: Sequence[tuple[str, int]], newest: Sequence[SearchMatch], *told: str
 ) -> Document:
-    """Return how many series a query would have matched each day, newest day first, and the newest of them."""
+    """Return how many series a query would have matched each day of a *period*, and the newest of them."""
     count = sum(number for _, number in per_day)
-    head = words(f"{count or 'Nothing'} in that time for ", Code(cut(query, 300)), "; nothing was changed.")
+    head = words(Strong(f"{count} series" if count else "Nothing"), f" in {period} for ", Code(cut(query, 300)))
     days = words("By day: ", facts.joined(f"{day}: {number}" for day, number in per_day)) if per_day else ()
     bullets = Bullets(tuple(_match(match, with_project=True) for match in newest))
     return (lines([head, days]), bullets, lines([words(sentence) for sentence in told]))
@@ -65,9 +65,8 @@ def rehearsed_shown(
 
 def known_since(known: Sequence[tuple[ServerName, ProjectName, datetime]]) -> str:
     """Return a sentence that lists since when each project is known."""
-    return (
-        f"Known: {', '.join(f'{project} ({server}) since {facts.moment(since)}' for server, project, since in known)}."
-    )
+    listed = (f"{project} ({server}) since {facts.moment(since)}" for server, project, since in known)
+    return f"Watched: {', '.join(listed)}."
 
 
 def _count(found: int) -> str:
@@ -102,9 +101,10 @@ def _states(counts: Mapping[str, int], states: States) -> list[str]:
 
 def _past(looked_at: SearchedRange) -> list[str]:
     if not looked_at.known_since:
-        return ["No project that this query covers has been read yet."]
+        return ["No watched project matches this query, or none has been read yet."]
     sentences: list[str] = []
     if looked_at.back_to is not None:
         back_to = facts.moment(looked_at.back_to)
-        sentences.append(f"Looked at the newest {looked_at.patches:,} patches, back to {back_to}, and no further.")
+        searched = f"Searched the newest {looked_at.patches:,} patches, back to {back_to}"
+        sentences.append(f"{searched}; older ones may match, too.")
     return [*sentences, known_since(looked_at.known_since)]

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from bot.commands.answers.patch import said
+from bot.commands.answers.times import local
 from bot.errors import QueryError, UserError
-from bot.notices.fact_lines import moment
-from bot.notices.markup import Allowed, Block, Bullets, Code, Document, Line, Lines, Piece, cut, fitting, words
+from bot.notices.markup import Allowed, Block, Bullets, Code, Document, Line, Lines, Piece, Strong, cut, fitting, words
 from bot.subscriptions.subscription import FOR_GOOD, ChatSubscription
 
 _LONGEST_IN_A_LINE = 900  # characters that fit into a line uncut
 _LONGEST_LISTED = 300
 _MOST_SEEN = 3
+_WEEK = timedelta(weeks=1)
 MAX_ITEMS: Final = 30  # per message
 _NO_LINKS: Final = Allowed(())
 
@@ -56,23 +58,79 @@ def nothing_yet(sentence: str, example: str) -> Document:
 def refused(error: UserError) -> Document:
     """Return the answer to a refused command; for a query, it points at the mistake."""
     if isinstance(error, QueryError):
-        return (Lines((words("This query cannot be read, and nothing was changed:"),)), Block(error.pointed()))
+        return (Lines((words("I cannot read this query, and nothing was changed:"),)), Block(error.pointed()))
     return said(*str(error).split("\n"))
 
 
-def until(time: datetime) -> str:
+def until(time: datetime, now: datetime, zone: ZoneInfo) -> str:
     """Return the end of a mute in words."""
-    return "until it is unmuted" if time >= FOR_GOOD else f"until {moment(time)}"
+    return "until it is unmuted" if time >= FOR_GOOD else f"until {local(time, now, zone)}"
 
 
-def lines_of(chat: Sequence[ChatSubscription], configured: Sequence[str]) -> list[Line]:
-    """Return one line per subscription of a room or person, those of the configuration file last."""
-    return [*map(_listed, chat), *(words("config: ", Code(cut(query, _LONGEST_LISTED))) for query in configured)]
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What a subscription brought in the time that is looked back on: the number, and the last (UTC), None without any.
+
+    *since* is the beginning of that time, or of the subscription; *waiting* are in a digest that is yet to come.
+    """
+
+    since: datetime
+    count: int = 0
+    last: datetime | None = None
+    waiting: int = 0
 
 
-def listed(heading: str, items: Sequence[Line], more: tuple[Line, ...], remarks: Sequence[str]) -> Document:
-    """Return a list below its *heading*, followed by the line with *more* and by remarks."""
-    return _flat(Lines((words(heading),)), Bullets(tuple(items)), Lines(more), _remarks(remarks))
+@dataclass(frozen=True, slots=True)
+class ListedSubscription:
+    """A subscription with what it brought; *next_digest* (UTC) is None if it has no digest."""
+
+    subscribed: ChatSubscription
+    arrivals: Arrivals
+    brings_series: bool = True
+    next_digest: datetime | None = None
+
+
+def subscription_line(listed: ListedSubscription, now: datetime, zone: ZoneInfo) -> Line:
+    """Return a line with a subscription's id and query, how much it brings, and when the last or the next comes."""
+    subscribed = listed.subscribed
+    head = (Strong(str(subscribed.id)), " · ", Code(cut(subscribed.query, _LONGEST_LISTED)))
+    if subscribed.muted_until is not None:
+        return words(*head, f" {until(subscribed.muted_until, now, zone)}")
+    if listed.next_digest is not None:
+        waiting = listed.arrivals.waiting
+        so_far = f"{waiting} series waiting" if waiting else "nothing waiting"
+        return words(*head, f" — next {local(listed.next_digest, now, zone, with_zone=False)}, {so_far}")
+    last = listed.arrivals.last
+    came = f", last {local(last, now, zone, with_zone=False)}" if last else ""
+    return words(*head, f" — {_volume(listed, now, zone)}{came}")
+
+
+def configured_line(query: str) -> Line:
+    """Return a line with a subscription of the configuration file."""
+    return words(Strong("config"), " · ", Code(cut(query, _LONGEST_LISTED)))
+
+
+def _volume(listed: ListedSubscription, now: datetime, zone: ZoneInfo) -> str:
+    arrivals = listed.arrivals
+    if not listed.brings_series and not arrivals.count:
+        return "tells of changes only"
+    age = now - arrivals.since
+    if age < _WEEK:
+        since = local(arrivals.since, now, zone, with_zone=False)
+        return f"{arrivals.count or 'nothing'}{' series' if arrivals.count else ''} since {since}"
+    if not arrivals.count:
+        return f"nothing in {age // _WEEK} {'week' if age < 2 * _WEEK else 'weeks'}"
+    a_week = arrivals.count * (_WEEK / age)
+    return f"about {a_week:,.0f} series a week" if a_week >= 1 else "less than one series a week"
+
+
+def listed(
+    heading: str, items: Sequence[Line], muted: Sequence[Line], more: tuple[Line, ...], remarks: Sequence[Line]
+) -> Document:
+    """Return a list below its *heading*, the muted ones apart, followed by the line with *more* and by remarks."""
+    apart = (words("⏸️ Muted:"),) if muted else ()
+    pieces = (Lines((words(Strong(heading)),)), Bullets(tuple(items)), Lines(apart), Bullets(tuple(muted)))
+    return tuple(piece for piece in (*pieces, Lines((*more, *remarks))) if piece not in {Lines(()), Bullets(())})
 
 
 def reasons(heading: str, found: Sequence[CardReason]) -> Document:
@@ -85,18 +143,12 @@ def exported(toml: str, more: tuple[Line, ...]) -> Document:
     return _flat(Block(toml), Lines(more))
 
 
-def _listed(subscribed: ChatSubscription) -> Line:
-    muted = f", muted {until(subscribed.muted_until)}" if subscribed.muted_until else ""
-    told = f" — by {subscribed.added_by} on {subscribed.added_at:%Y-%m-%d}{muted}"
-    return words(f"{subscribed.id}: ", Code(cut(subscribed.query, _LONGEST_LISTED)), told)
-
-
 def _reason(reason: CardReason) -> Line:
     by_term: dict[str, dict[str, None]] = {}
     for term, seen in reason.found:
         by_term.setdefault(term, {}).update(dict.fromkeys(seen))
     found = "; ".join(
-        f"{cut(term, 100)} found {_seen(list(seen))}" if seen else cut(term, 100) for term, seen in by_term.items()
+        f"{cut(term, 100)} matches {_seen(list(seen))}" if seen else cut(term, 100) for term, seen in by_term.items()
     )
     if reason.subscribed is not None:
         added = f", added by {reason.subscribed.added_by} on {reason.subscribed.added_at:%Y-%m-%d}"
@@ -104,7 +156,7 @@ def _reason(reason: CardReason) -> Line:
     if reason.query:
         query = Code(cut(reason.query, _LONGEST_LISTED))
         return words(f"{reason.name}: ", query, f", from the configuration file — {found}")
-    return words(f"{reason.name}, which is gone — {found}")
+    return words(f"{reason.name}, which has ended — {found}")
 
 
 def _seen(seen: Sequence[str]) -> str:
@@ -136,7 +188,7 @@ def page(
         UserError: *start* is beyond the last item.
     """
     if start > max(len(items), 1):
-        raise UserError(f"There are only {len(items)}; to see them from the first on, type: {command(1)}")
+        raise UserError(f"The list ends with {len(items)}. From its beginning: {command(1)}")
 
     def of_first(count: int) -> Document:
         following = start + count
