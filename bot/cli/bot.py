@@ -81,7 +81,7 @@ def healthcheck(arguments: argparse.Namespace) -> int:
     try:
         answer = httpx.get(url, timeout=_HEALTHCHECK_SECONDS, trust_env=False)
     except httpx.ConnectError:
-        print(f"no bot responds at {url}; is it running?", file=sys.stderr)
+        print(f"no bot responds at {url}: is it running?", file=sys.stderr)
         return 1
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"no bot responds at {url}: {printable(str(error) or type(error).__name__)}", file=sys.stderr)

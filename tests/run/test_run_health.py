@@ -85,7 +85,7 @@ async def test_a_healthcheck_of_a_bot_that_serves_nothing_names_the_key(stage: S
     bot = await stage.start()
     await bot.kill()
 
-    assert await stage.patchbot("healthcheck") == (2, "web.listen: is off, so there is no health page to query\n")
+    assert await stage.patchbot("healthcheck") == (2, 'web.listen: is "", so the bot serves no pages to ask\n')
 
 
 async def test_status_tells_everybody_how_the_bot_is(stage: Stage, ann: Person) -> None:
