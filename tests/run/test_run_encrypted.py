@@ -45,7 +45,7 @@ async def test_an_operator_gives_the_bot_a_new_identity(stage: Stage, ann: Perso
     reset = await stage.patchbot("keys", "reset", "--yes", password=PASSWORD)
 
     second = await ann.ask("POST", "/keys/query", {"device_keys": {stage.me: []}})
-    assert reset == (0, "the bot has a new identity, and its device is signed with it; keep a copy of keys.json\n")
+    assert reset == (0, "The bot has a new identity, and its device is signed with it. Keep a copy of keys.json.\n")
     assert first["master_keys"] != second["master_keys"]
     [device] = second["device_keys"][stage.me]
     assert standing(second, stage.me, device).is_signed
