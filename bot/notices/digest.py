@@ -10,7 +10,7 @@ from bot.ids import ProjectName
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, patch_title, series_title
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
-from bot.notices.state_line import SUPERSEDED, sign_of
+from bot.notices.state_line import SUPERSEDED, counted_words, sign_of
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.references import list_url
 
@@ -123,7 +123,7 @@ def _item(listed: DigestLine, zone: ZoneInfo, *, with_project: bool) -> Line:
         facts.submitter_name(what.submitter),
         *(["pull request"] if listed.is_pull else _patches(what)),
         f"moved to {what.project}" if listed.is_moved else what.project if with_project else "",
-        *([] if listed.is_gone else _states(listed)),
+        "" if listed.is_gone else _states(listed),
         f"→ v{listed.successor}" if listed.successor and not listed.is_gone else "",
         "no longer on the server" if listed.is_gone else "",
         f"nothing since {when(listed.idle_since, zone, with_zone=False)}" if listed.idle_since else "",
@@ -158,13 +158,9 @@ def _patches(what: Series | Patch) -> Iterator[str]:
     yield counted if arrived >= total else f"{arrived} of {counted}"
 
 
-def _states(listed: DigestLine) -> Iterator[str]:
-    """Yield the number of patches in each state, or the state of a single patch."""
-    states = Counter(listed.states)
-    if states.total() == 1:
-        yield facts.state_name(next(iter(states)), listed.site.states)
-    else:
-        yield from facts.counted_states(states, listed.site.states)
+def _states(listed: DigestLine) -> str:
+    """Return the state in words, as on a card."""
+    return "".join(each.text for each in counted_words(Counter(listed.states), listed.site.states))
 
 
 def _more(count: int, listed: Sequence[DigestLine]) -> Line:

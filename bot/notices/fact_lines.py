@@ -56,11 +56,6 @@ def state_name(slug: str, states: States) -> str:
     return cut(states.name(slug), 40)
 
 
-def folded_states(patches: Iterable[Patch], states: States) -> list[str]:
-    """Return the number of patches in each state, the most frequent first: ["New 5", "Accepted 2"]."""
-    return counted_states(Counter(patch.state for patch in patches if patch.state), states)
-
-
 def counted_states(counts: Mapping[str, int], states: States) -> list[str]:
     """Return the *counts* of patches by slug as texts, the most frequent first: ["New 5", "Accepted 2"]."""
     named: Counter[str] = Counter()

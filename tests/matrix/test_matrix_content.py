@@ -78,6 +78,16 @@ def test_in_a_thread_only_clients_that_know_none_show_a_reply() -> None:
     }
 
 
+def test_clients_without_edits_show_two_lines_of_one_again() -> None:
+    body = "🆕 [v3 0/3] Fix it\nNew\nAda Sample\nsince v2\nhttps://patchwork.example.org/\nb4 shazam x@y"
+
+    content = event_content(Message(body, "<p>all of it</p>", FULL, edits=EventId("$card")))
+
+    assert content["body"] == "* 🆕 [v3 0/3] Fix it\nNew"
+    assert "formatted_body" not in content
+    assert content["m.new_content"] == event_content(Message(body, "<p>all of it</p>", FULL))
+
+
 def test_an_edit_says_all_of_it_inside_and_pings_nobody() -> None:
     tag = replace(FULL, key=NoticeKey(f"edit/1/{KEY}"), patch=None)
     message = Message("Fix it\nAccepted 2", "<p>Fix it<br>Accepted 2</p>", tag, edits=EventId("$card"))

@@ -22,33 +22,33 @@ def test_a_patch_says_how_it_stands_and_what_it_touches() -> None:
     assert body_and_html(patch_shown(patch, of_series(*patches, version=2), SITE)) == snapshot(
         (
             """\
-[v2,2/3] migration: Step 2
+[v2 2/3] migration: Step 2
 https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/
 Ada Sample · 2026-11-23
 in migration: Fix it all <https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both>
-New · A0 R1 T0 · checks ⚠ warning · delegate: bruno
+New · ⚠️ check warnings · reviewed · delegate bruno
 +5 −2 in 2 files
 • migration/ram.c +5 −2
 • docs/a.rst → docs/b.rst +0 −0
 archive: https://lore.example.org/1@x/
-b4 am 20261123.1-2-ada@example.org
+b4 shazam 20261123.1-2-ada@example.org
 git-pw patch apply 102\
 """,
             """\
 <p><strong>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/">
-[v2,2/3] migration: Step 2</a></strong>
+[v2 2/3] migration: Step 2</a></strong>
 <br>Ada Sample · 2026-11-23
 <br>in \n\
 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=42&amp;state=*&amp;archive=both">
 migration: Fix it all</a>
-<br>New · A0 R1 T0 · checks ⚠ warning · delegate: bruno
+<br>New · ⚠️ check warnings · reviewed · delegate bruno
 <br>+5 −2 in 2 files</p>
 <ul>
 <li><code>migration/ram.c</code> +5 −2</li>
 <li><code>docs/a.rst → docs/b.rst</code> +0 −0</li></ul>
 <p>archive: https://lore.example.org/1@x/
-<br><code>b4 am 20261123.1-2-ada@example.org</code>
+<br><code>b4 shazam 20261123.1-2-ada@example.org</code>
 <br><code>git-pw patch apply 102</code></p>\
 """,
         )
@@ -63,7 +63,7 @@ migration: Fix it
 https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/
 Ada Sample
 
-b4 am 20261123.1-1-ada@example.org
+b4 shazam 20261123.1-1-ada@example.org
 git-pw patch apply 101\
 """)
 
