@@ -8,7 +8,6 @@ from aiohttp import web
 
 from bot.errors import Temporary
 from bot.ids import TxnId
-from bot.matrix.client import Deadlines
 from support.chat_contract import a_message
 from support.fault_proxy import (
     Fault,
@@ -23,7 +22,7 @@ from support.fault_proxy import (
 )
 from support.friend import Friend
 from support.homeserver import Homeserver
-from support.matrix_rig import Account
+from support.matrix_rig import Account, impatient
 from support.person import Person
 
 STEPS = (
@@ -50,7 +49,7 @@ async def proxy(homeserver: Homeserver) -> AsyncIterator[FaultProxy]:
 
 @pytest.fixture
 def account(homeserver: Homeserver, proxy: FaultProxy, tmp_path: Path) -> Account:
-    return Account(homeserver, tmp_path / "data", proxy.url, deadlines=Deadlines(request_seconds=2))
+    return Account(homeserver, tmp_path / "data", proxy.url)
 
 
 @pytest.mark.parametrize("fault", [json_500, garbage, cut, limited, dropped_after_commit])
@@ -82,14 +81,13 @@ async def test_keys_that_cannot_be_given_away_now_are_given_away_later(
     account: Account, proxy: FaultProxy, ann: Person, friend: Friend, fault: Fault
 ) -> None:
     """Holes 1, 2, 3: nobody waits for ever, and the room is not given up."""
-    account.deadlines = Deadlines(request_seconds=0.7)
     async with account.logged_in() as client:
         room = await account.room_of(ann, client, encrypted=True)
 
         for step in ("/keys/query", "/keys/claim", "/sendToDevice/"):
             assert await client.encryption.is_on(room)
             proxy.break_down(step, fault)
-            with pytest.raises(Temporary):
+            with pytest.raises(Temporary), impatient(client):
                 await client.send(room, TxnId("t1"), a_message())
             proxy.heal()
         await client.send(room, TxnId("t1"), a_message())

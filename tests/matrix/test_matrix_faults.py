@@ -1,7 +1,6 @@
 """What networks, proxies and tired homeservers do, between the bot and a real homeserver."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, T
 from bot.store.store import Store
 from support.fault_proxy import FAULTS, Fault, FaultProxy, empty_object, proxied, redirect_elsewhere
 from support.homeserver import Homeserver
-from support.matrix_rig import Account, LeapClock, listening
+from support.matrix_rig import Account, LeapClock, impatient, listening
 from support.new_database import put_new_database
 from support.person import Person
 
@@ -83,14 +82,6 @@ async def desk(account: Account, client: MatrixClient, ann: Person, tmp_path: Pa
     room = await account.room_of(ann, client)
     yield Desk(store, clock, Sender(store, client, clock, Pace.full(1000, 1000, 0)), room)
     await store.close()
-
-
-@contextmanager
-def impatient(client: MatrixClient) -> Iterator[None]:
-    """A client that waits half a second for an answer: only for what hangs, or a busy machine would seem to."""
-    usual, client._carrier._seconds = client._carrier._seconds, 0.5
-    yield
-    client._carrier._seconds = usual
 
 
 @pytest.mark.parametrize("fault", FAULTS)

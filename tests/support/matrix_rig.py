@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,6 +82,16 @@ class Account:
         room = await person.create_room(self.user, encrypted=encrypted)
         await client.join(room)
         return room
+
+
+@contextmanager
+def impatient(client: MatrixClient) -> Iterator[None]:
+    """A client that waits half a second for an answer: only for what hangs, or a busy machine would seem to."""
+    usual, client._carrier._seconds = client._carrier._seconds, 0.5
+    try:
+        yield
+    finally:
+        client._carrier._seconds = usual
 
 
 class LeapClock:
