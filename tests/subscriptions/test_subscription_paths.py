@@ -164,6 +164,30 @@ def test_the_trie_finds_what_the_naive_matcher_finds(patterns: list[str], candid
         assert trie.matches(path) == {pattern for pattern in patterns if naive_match(pattern, path)}
 
 
+CROWD = [
+    *(f"{word}*" for word in ("a", "ab", "aba", "abab", "ababa", "abababab", "ababababa")),
+    *(f"*{word}" for word in ("b", "ab", "bab", ".c", "aab.c", "ababab.c", "abababab.c")),
+    *(f"*{first}{second}{third}*" for first in "abc" for second in "abc." for third in ("", "a", "b.")),
+    *(f"{word}*[.b]?" for word in ("", "a", "ab", "abc", "abca")),
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(CROWD), st.booleans()), max_size=60), st.text("abc.", max_size=12))
+def test_a_directory_crowded_with_globs_answers_as_the_naive_matcher(
+    changes: list[tuple[str, bool]], name: str
+) -> None:
+    trie: PathTrie[str] = PathTrie()
+    present = set(CROWD)
+    for glob in CROWD:
+        trie.add(f"dir/{glob}", glob)
+    trie.matches(f"dir/{name}")
+    for glob, is_added in changes:
+        (trie.add if is_added else trie.remove)(f"dir/{glob}", glob)
+        (present.add if is_added else present.discard)(glob)
+
+    assert trie.matches(f"dir/{name}") == {glob for glob in present if name and naive_glob(glob, name)}
+
+
 @given(st.lists(st.tuples(st.sampled_from(["add", "remove", "ask"]), PATTERNS, st.integers(0, 2), PATHS), max_size=40))
 def test_changes_leave_the_trie_as_a_fresh_one(steps: list[tuple[str, str, int, str]]) -> None:
     trie: PathTrie[int] = PathTrie()

@@ -97,6 +97,10 @@ def longest_run(glob: str) -> str:
 
 def glob_matches(glob: str, name: str) -> bool:
     """Return whether all of *name* matches *glob*; takes at most one short step per character."""
+    if glob[-1:] == "*" and not has_wildcard(stem := glob[:-1]):
+        return name.startswith(stem)
+    if glob[:1] == "*" and not has_wildcard(stem := glob[1:]):
+        return name.endswith(stem)
     compiled = _compile(glob)
     return compiled.run in name and compiled.accepts(name)
 

@@ -9,8 +9,8 @@ The syntax is that of gitignore, anchored at the root of the tree:
     **/x.c  a/**/b    `**` is any number of components, also none; at the end everything below
 
 Theory of operation of the trie. Its nodes are directories, its edges path components. The last component of a pattern
-is stored at the node of the directory before it: plain names in a dict, `*suffix` and `prefix*` in a dict per length,
-the few other globs by their longest literal run. On the way from the root to a path, several nodes can be active at
+is stored at the node of the directory before it: plain names in a dict, globs with a literal beginning or end by its
+first or last letters, the few others by their longest literal run. On the way from the root to a path, several nodes can be active at
 once, because a wildcard edge may match besides a plain one, and the part after a `**` remains active at every depth.
 The set of active nodes depends only on the directory, and patches touch the same directories again and again, so it is
 computed once per directory and cached: a file then takes one look-up for its directory and a few for its name, whatever
@@ -20,7 +20,8 @@ Nearly all patterns have one id, and a tuple takes a quarter of a set's memory; 
 after there were more.
 """
 
-from collections.abc import Hashable
+import re
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -32,6 +33,10 @@ _MAX_STATES = 32_768  # cached directories
 _MAX_REMEMBERED_CHARACTERS = 256  # longer directory names are not cached
 _ANY_DEPTH = "**"
 _IMPOSSIBLE = frozenset({"", ".", ".."})  # components that no path has
+
+_MAX_RUNS_TRIED = 24  # of a directory; more are looked up by their first letters
+_RUN_LETTERS = 3  # at most
+_WILDCARD = re.compile(r"[*?\[]")
 
 _EVERYTHING = ""  # used as a name: everything below the directory
 
@@ -178,7 +183,7 @@ class _Node(Generic[Id]):
         """Return the table that stores the ids of a last component, and the key there."""
         if last is None:
             return self.names, _EVERYTHING
-        return self._wild().table(last) if has_wildcard(last) else (self.names, last)
+        return (self._wild().table(last) if has_wildcard(last) else self.names), last
 
     def discard(self, last: str | None, id_: Id) -> None:
         table, key = self.table(last)
@@ -199,43 +204,76 @@ class _Node(Generic[Id]):
 class _Wild(Generic[Id]):
     """The wildcard patterns for one directory; most directories have none."""
 
-    __slots__ = ("folders", "globs", "prefixes", "suffixes")
+    __slots__ = ("_letters", "folders", "heads", "runs", "tails")
 
     def __init__(self) -> None:
         self.folders: dict[str, _Node[Id]] = {}  # by glob, or `**`
-        self.prefixes: dict[int, dict[str, _Ids[Id]]] = {}  # `x*` by the length of x
-        self.suffixes: dict[int, dict[str, _Ids[Id]]] = {}  # `*x` by the length of x
-        self.globs: dict[str, dict[str, _Ids[Id]]] = {}  # others by their longest plain run
+        self.heads: dict[
+            str, dict[str, _Ids[Id]]
+        ] = {}  # `x*` and others with a literal beginning, by its first letters
+        self.tails: dict[str, dict[str, _Ids[Id]]] = {}  # `*x`, by its last letters
+        self.runs: dict[str, dict[str, _Ids[Id]]] = {}  # others by their longest literal run
+        self._letters: dict[int, dict[str, list[str]]] | None = None  # the runs by their first letters; None if stale
 
     def without(self, glob: str) -> "_Wild[Id] | None":
         """Remove the table of *glob* if it is empty; return this object, or None if it is empty as a whole."""
-        self.prefixes = {length: table for length, table in self.prefixes.items() if table}
-        self.suffixes = {length: table for length, table in self.suffixes.items() if table}
-        if not self.globs.get(run := longest_run(glob), True):
-            del self.globs[run]
-        return self if self.folders or self.prefixes or self.suffixes or self.globs else None
+        tables, key = self._place(glob)
+        if not tables.get(key, True):
+            del tables[key]
+            self._letters = None
+        return self if self.folders or self.heads or self.tails or self.runs else None
 
-    def table(self, glob: str) -> tuple[dict[str, _Ids[Id]], str]:
-        """Return the table that stores the ids of a last component, and the key there."""
-        stem = glob.strip("*")
-        if len(stem) == len(glob) - 1 and not has_wildcard(stem):
-            tables = self.prefixes if glob.endswith("*") else self.suffixes
-            return tables.setdefault(len(stem), {}), stem
-        return self.globs.setdefault(longest_run(glob), {}), glob
+    def table(self, glob: str) -> dict[str, _Ids[Id]]:
+        """Return the table that stores the ids of a last component."""
+        tables, key = self._place(glob)
+        table = tables.get(key)
+        if table is None:
+            table = tables[key] = {}
+            self._letters = None
+        return table
 
     def collect(self, name: str, matches: set[Id]) -> None:
         """Add the ids of all globs that match the file *name* to *matches*."""
-        for length, table in self.prefixes.items():
-            if (ids := table.get(name[:length])) is not None:
-                matches.update(ids)
-        for length, table in self.suffixes.items():
-            if (ids := table.get(name[-length:])) is not None:
-                matches.update(ids)
-        for run, table in self.globs.items():
+        for letters in (name[:8], name[:4], name[:2]):
+            if (table := self.heads.get(letters)) is not None:
+                _collect(table, name, matches)
+        for letters in (name[-8:], name[-4:], name[-2:]):
+            if (table := self.tails.get(letters)) is not None:
+                _collect(table, name, matches)
+        for run in self.runs if len(self.runs) <= _MAX_RUNS_TRIED else self._runs_near(name):
             if run in name:
-                for glob, ids in table.items():
-                    if glob_matches(glob, name):
-                        matches.update(ids)
+                _collect(self.runs[run], name, matches)
+
+    def _place(self, glob: str) -> tuple[dict[str, dict[str, _Ids[Id]]], str]:
+        """Return the tables that one for *glob* belongs to, and its key there."""
+        if len(head := _WILDCARD.split(glob, 1)[0]) >= 2:
+            return self.heads, head[: _letters(head)]
+        if len(tail := glob[1:]) >= 2 and glob[0] == "*" and not has_wildcard(tail):
+            return self.tails, tail[-_letters(tail) :]
+        return self.runs, longest_run(glob)
+
+    def _runs_near(self, name: str) -> Iterator[str]:
+        """Return the runs whose first letters occur in *name*: all that occur in it themselves, and few others."""
+        if self._letters is None:
+            self._letters = {}
+            for run in self.runs:
+                letters = run[:_RUN_LETTERS]
+                self._letters.setdefault(len(letters), {}).setdefault(letters, []).append(run)
+        for length, runs in self._letters.items():
+            for letters in runs.keys() & {name[start : start + length] for start in range(len(name) - length + 1)}:
+                yield from runs[letters]
+
+
+def _letters(literal: str) -> int:
+    """Return by how many letters of its *literal* beginning or end a glob is looked up: as many as it has of 2, 4, 8."""
+    return 8 if len(literal) >= 8 else 4 if len(literal) >= 4 else 2
+
+
+def _collect(table: dict[str, _Ids[Id]], name: str, matches: set[Id]) -> None:
+    """Add the ids of the globs in *table* that match *name* to *matches*."""
+    for glob, ids in table.items():
+        if glob_matches(glob, name):
+            matches.update(ids)
 
 
 @dataclass(eq=False, slots=True)
