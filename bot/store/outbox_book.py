@@ -14,6 +14,7 @@ from bot.notices.notice import (
     ClaimedNotice,
     Dead,
     Lane,
+    Message,
     Notice,
     NoticeState,
     Outcome,
@@ -172,7 +173,8 @@ class OutboxBook:
         """Store the outcome of an attempt; do nothing and return False if the notice was moved to another room."""
         match outcome:
             case Sent(event):
-                values: dict[str, object] = {"state": NoticeState.DONE, "event": event, "settled_at": self._now}
+                about = _without_text(notice.message)
+                values: dict[str, object] = {"state": NoticeState.DONE, "event": event, "settled_at": self._now} | about
             case RetryAt(at, reason):
                 values = {"next_at": at, "reason": reason}
             case Suspend(reason):
@@ -383,3 +385,9 @@ def _unsent(row: sa.RowMapping, first: Mapping[tuple[object, ...], int]) -> Unse
         next_at=row["next_at"],
         reason=row["reason"] or "",
     )
+
+
+def _without_text(message: Message) -> dict[str, object]:
+    """Return the column of a message that was sent: what it was about, for those who reply to it."""
+    tag = {name: value for name, value in asdict(message.tag).items() if value is not None}
+    return {"message": {"body": "", "html": "", "rings": message.rings, "tag": tag}}

@@ -376,6 +376,19 @@ async def test_an_answer_is_about_its_patch_else_its_series(
     assert await about(store, SENT.event) == found
 
 
+async def test_the_text_of_a_message_is_kept_until_it_is_sent_and_no_longer(store: Store, rig: StoreRig) -> None:
+    rooms = [RoomId(f"!{number}:hs") for number in range(4)]
+    await add(store, *[a_notice(f"card/{room}", room) for room in rooms])
+    outcomes: list[Outcome] = [SENT, Dead("M_UNKNOWN"), Suspend("M_FORBIDDEN")]
+
+    for notice, outcome in zip(await claim(store), outcomes, strict=False):
+        await settle(store, notice, outcome)
+
+    has_text = 'CAST(message AS text) NOT LIKE \'%"body": "", "html": ""%\''
+    states = rig.execute(f"SELECT state FROM notice WHERE {has_text} ORDER BY id")  # noqa: S608  # our own words
+    assert states == [(NoticeState.DEAD,), (NoticeState.SUSPENDED,), (NoticeState.TRIED,)]
+
+
 # Housekeeping
 
 
