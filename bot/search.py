@@ -1,4 +1,9 @@
-"""Searches the stored patches for matches of a query, newest first, within bounds."""
+"""Searches the stored patches for matches of a query, newest first, within bounds.
+
+The database leaves out what cannot match, as far as a condition in SQL can say so (`query/prefilter.py`); the query is
+evaluated on the rest. That goes window by window from the newest patch on, so that what is frequent is found at once,
+and no statement holds the connection for long.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,17 +21,20 @@ from bot.query.facts import ExtraFacts, FactName, Facts, PatchView
 from bot.query.index.path_trie import PathTrie
 from bot.query.keys import Key
 from bot.query.maintainers.maintainers import Maintainers
+from bot.query.prefilter import prefilter_of
 from bot.query.query import And, Node, Query, Term, facts_in, patterns_of, terms_of
 from bot.store.book import batched
 from bot.store.patch_book import StoredPatch
-from bot.store.patch_scan import FactsReader, PatchScan, ScanRow, paths_of
+from bot.store.patch_scan import FactsReader, PatchScan, ScanRow, ScanScope, ScanWindow, paths_of
 from bot.store.store import Store
 
-MOST_PATCHES: Final = 20_000  # that one question looks at, on each server
-MOST_IDLE: Final = 5_000  # the same, of what is asked by itself
+MOST_PATCHES: Final = 500_000  # that one question covers, on each server; more than half a year of a large one
+MOST_EVALUATED: Final = 40_000  # that the query is evaluated on: a second; half as many if it has two costly parts
+MOST_IDLE: Final = 5_000  # series that one digest names because nothing happened to them
 SEARCH_SECONDS: Final = 20.0  # after which a search ends with what it found so far
-CHUNK: Final = 200  # patches that are read and decided at once, off the event loop; each time twice as many,
-LARGEST_CHUNK: Final = 2_000  # but no more than these: so long the database and, a little, the event loop are held
+WINDOW: Final = 200  # patches that the database looks through in one statement; each time four times as many,
+LARGEST_WINDOW: Final = 10_000  # but no more than these: so long the connection is held
+CHUNK: Final = 2_000  # rows that are read and evaluated at once: so long, a little, the event loop is held
 _RECALLED: Final = 500  # patches that matched, read whole at once
 _NOTHING_MORE: Final = ExtraFacts()
 _Files: TypeAlias = Mapping[str, Maintainers]
@@ -77,14 +85,13 @@ class SearchHits:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """The bounds of a search: the earliest time of reading (UTC), and the numbers of matches and of patches per server.
+    """The bounds of a search: the earliest time of reading (UTC), and the number of matches.
 
-    No further patches are examined after the *deadline*, in monotonic seconds.
+    No further window is searched after the *deadline*, in monotonic seconds.
     """
 
     since: datetime | None
     at_most: int
-    patches: int
     deadline: float
 
 
@@ -115,7 +122,7 @@ class PatchSearch:
         Raises:
             UserError: the store cannot answer this query; the text gives the reason and an alternative.
         """
-        reach = _Reach(since, at_most, MOST_PATCHES, self._clock.monotonic() + SEARCH_SECONDS)
+        reach = _Reach(since, at_most, self._clock.monotonic() + SEARCH_SECONDS)
         return await self._matches(query.tree, reach, only_idle=False)
 
     async def idle(self, query: Query, at_most: int) -> SearchHits:
@@ -124,20 +131,20 @@ class PatchSearch:
         Raises:
             UserError: the store does not have what the query asks for.
         """
-        reach = _Reach(None, at_most, MOST_IDLE, self._clock.monotonic() + SEARCH_SECONDS)
+        reach = _Reach(None, at_most, self._clock.monotonic() + SEARCH_SECONDS)
         return await self._matches(query.tree, reach, only_idle=True)
 
     async def _matches(self, tree: Node, reach: _Reach, *, only_idle: bool) -> SearchHits:
         if refusal := unanswerable(tree):
             raise UserError(refusal)
         known = await self._known(tree)
-        aim = _Aim(tree, self._clock.now(), reach.since, only_idle=only_idle)
+        aim = _Aim(tree, self._clock.now(), only_idle=only_idle)
         searches: list[SearchHits] = []
         by_server = _by_server(known)
         files = self._maintainers(by_server, tree)
         for server, names in by_server.items():
-            judge = _PastJudge(server, aim, files.get(server, {}))
-            searches.append(await self._search(names, judge, reach))
+            judge = _PastJudge(ScanScope(server, names, reach.since), aim, files.get(server, {}))
+            searches.append(await self._search(judge, reach))
         found = sorted((match for each in searches for match in each.found), key=_age, reverse=True)
         ends = [each.back_to for each in searches if each.back_to is not None]
         looked_at = sum(each.looked_at for each in searches)
@@ -160,30 +167,54 @@ class PatchSearch:
             ]
         return found
 
-    async def _search(self, projects: Collection[str], judge: "_PastJudge", reach: _Reach) -> SearchHits:
+    async def _search(self, judge: "_PastJudge", reach: _Reach) -> SearchHits:
         found: dict[SeriesId | tuple[PatchId], PatchId] = {}
-        looked_at, size, before, back_to = 0, CHUNK, None, None
+        looked_at, evaluated, size, before, back_to = 0, 0, WINDOW, None, None
         while back_to is None:
-            limit = min(size, reach.patches - looked_at)
-            chunk = await self._judged(projects, judge, before, limit)
-            looked_at += chunk.recent
-            for row in chunk.matching:
-                found.setdefault((row.id,) if row.series is None else row.series, row.id)
-            if len(found) >= reach.at_most or chunk.read < limit or not chunk.recent or chunk.last is None:
+            size = min(size, MOST_PATCHES - looked_at)
+            window = await self._window(judge, before, size)
+            if window is None or not window.recent:
                 break
-            size, before = min(2 * size, LARGEST_CHUNK), chunk.last.id
-            if looked_at >= reach.patches or self._clock.monotonic() >= reach.deadline:
-                back_to = chunk.last.read_at
+            looked_at += window.recent
+            evaluated += await self._search_window(judge, window, found, reach.at_most)
+            if len(found) >= reach.at_most or window.patches < size:
+                break
+            size, before = min(4 * size, LARGEST_WINDOW), window.lowest
+            is_enough = looked_at >= MOST_PATCHES or evaluated * judge.costly_parts >= MOST_EVALUATED
+            if is_enough or self._clock.monotonic() >= reach.deadline:
+                async with self._store.reading() as tx:
+                    back_to = await tx.watch.read_at(judge.server, before)
         newest = list(found.values())[: reach.at_most]
         return SearchHits(await self._recalled(judge.server, newest), looked_at, (), back_to)
 
-    async def _judged(
-        self, projects: Collection[str], judge: "_PastJudge", before: PatchId | None, limit: int
-    ) -> "_Chunk":
+    async def _window(self, judge: "_PastJudge", before: PatchId | None, patches: int) -> ScanWindow | None:
+        async with self._turn, self._store.reading() as tx:
+            return await tx.watch.scan_window(judge.scan, before, patches)
+
+    async def _search_window(
+        self,
+        judge: "_PastJudge",
+        window: ScanWindow,
+        found: dict[SeriesId | tuple[PatchId], PatchId],
+        at_most: int,
+    ) -> int:
+        """Add the matches in a window to *found* until these are *at_most*; return how many patches were evaluated."""
+        evaluated, before = 0, window.before
+        while len(found) < at_most:
+            chunk = await self._evaluated(judge, window, before)
+            evaluated += chunk.read
+            for row in chunk.matching:
+                found.setdefault((row.id,) if row.series is None else row.series, row.id)
+            if chunk.read < CHUNK:
+                break
+            before = chunk.last
+        return evaluated
+
+    async def _evaluated(self, judge: "_PastJudge", window: ScanWindow, before: PatchId | None) -> "_Chunk":
         """Evaluate the next patches, one chunk of all searches at a time; more threads would delay the event loop."""
         async with self._turn:
             async with self._store.reading() as tx:
-                rows = await tx.watch.scan(judge.scan, projects, before, limit)
+                rows = await tx.watch.scan(judge.scan, window, before, CHUNK)
             return await asyncio.to_thread(judge.chunk, rows)
 
     async def _recalled(self, server: ServerName, patches: Sequence[PatchId]) -> tuple[SearchHit, ...]:
@@ -218,50 +249,48 @@ class PatchSearch:
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """The result for a chunk of patches: how many were read, how many of them recently enough, and the last one."""
+    """The result for a chunk of patches: how many were *read*, those that match, and the id of the last one."""
 
     read: int
-    recent: int
     matching: tuple[ScanRow, ...]
-    last: ScanRow | None
+    last: PatchId | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Aim:
-    """The goal of a search: matches of *tree* at the time *now*, among patches read since *since* (UTC).
+    """The goal of a search: matches of *tree* at the time *now* (UTC).
 
     With *only_idle*, patches that would also match right after a change do not count.
     """
 
     tree: Node
     now: datetime
-    since: datetime | None
     only_idle: bool
 
 
 class _PastJudge:
     """Evaluates one query on many patches of a server."""
 
-    def __init__(self, server: ServerName, aim: _Aim, files: _Files) -> None:
-        self.server = server
-        self.scan = PatchScan(server, facts_in(aim.tree))
+    def __init__(self, scope: ScanScope, aim: _Aim, files: _Files) -> None:
+        self.server = scope.server
+        condition = prefilter_of(aim.tree, tuple(files.values()))
+        self.scan = PatchScan(scope, facts_in(aim.tree), condition, aim.now)
         parts = aim.tree.parts if isinstance(aim.tree, And) else (aim.tree,)
-        readers = [(part, FactsReader(server, facts_in(part))) for part in parts]
+        readers = [(part, FactsReader(self.server, facts_in(part))) for part in parts]
         self._parts = sorted(
             readers, key=lambda each: each[1].effort
         )  # what is excluded cheaply is not looked at further
+        self.costly_parts = max(sum(reader.effort > 0 for _, reader in readers), 1)
         self._aim = aim
-        self._files = {project: (file, file.folded_names) for project, file in files.items()}
+        self._files = {project: (_of_interest(file, aim.tree), file.folded_names) for project, file in files.items()}
         self._patterns: PathTrie[str] = PathTrie()
         for pattern in patterns_of(aim.tree):
             self._patterns.add(pattern, pattern)
 
     def chunk(self, rows: Sequence[ScanRow]) -> _Chunk:
         """Evaluate the query on the patches of *rows*."""
-        since = self._aim.since
-        recent = [row for row in rows if since is None or row.read_at >= since]
-        matching = tuple(row for row in recent if self._accepts(row))
-        return _Chunk(len(rows), len(recent), matching, rows[-1] if rows else None)
+        matching = tuple(row for row in rows if self._accepts(row))
+        return _Chunk(len(rows), matching, rows[-1].id if rows else None)
 
     def _accepts(self, row: ScanRow) -> bool:
         return self._holds(row, knows_idle=True) and not (self._aim.only_idle and self._holds(row, knows_idle=False))
@@ -286,6 +315,12 @@ class _PastJudge:
 
     def _part_holds(self, part: Node, facts: Facts) -> bool:
         return Evaluator(PatchView(facts, self._patterns)).accepts(part)
+
+
+def _of_interest(file: Maintainers, tree: Node) -> Maintainers:
+    """Return a *file* with only those sections that *tree* asks for: to find all of a patch takes longer."""
+    values = (str(value) for term in terms_of(tree) if term.key is Key.MAINT for value in term.values)
+    return file.only(section for value in values for section in file.find(value))
 
 
 def unanswerable(tree: Node) -> str | None:

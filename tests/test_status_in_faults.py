@@ -141,6 +141,8 @@ async def test_a_wall_before_the_whole_server_is_named_with_what_to_do(rig: Rig)
         assert (await ready(bot))[0] == (await told(bot),)
 
         assert "set contact or user_agent" in (await ready(bot))[0][0]
+
+
 async def test_a_series_that_cannot_be_read_is_named_until_it_can(rig: Rig) -> None:
     async with rig.running() as bot:
         await rig.poll(bot, times=2)

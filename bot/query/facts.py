@@ -72,9 +72,10 @@ class ExtraFacts:
 
 
 _NOTHING_MORE = ExtraFacts()
+_NO_PATTERNS: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # never changed; to freeze it would take longer than to evaluate most terms
 class Facts:
     """The facts of one patch, including the name, the version and the counts of its series."""
 
@@ -113,7 +114,7 @@ class PathHits:
     """The matches of path *patterns*, which are their own ids, with a patch's *paths*."""
 
     def __init__(self, patterns: PathTrie[str], paths: Sequence[str]) -> None:
-        self.patterns: frozenset[str] = frozenset().union(*map(patterns.matches, paths))
+        self.patterns: frozenset[str] = frozenset().union(*map(patterns.matches, paths)) if paths else _NO_PATTERNS
         self._trie = patterns
         self._paths = paths
 

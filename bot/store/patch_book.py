@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from bot.patchwork.model import Check, Patch, Series
 from bot.patchwork.versions import Newcomer, PredecessorCandidate, version_of
 from bot.store import rows, schema
 from bot.store.book import Book
-from bot.store.patch_scan import PatchScan, ScanRow
+from bot.store.patch_scan import PatchScan, ScanRow, ScanWindow
 from bot.submission import Contexts, Submission, SubmissionKind, SubmissionRef
 
 KEEP_PATCHES = timedelta(days=180)
@@ -106,14 +106,20 @@ class PatchBook(Book):
         row = await self._one(query.limit(1))
         return rows.to_series(row) if row else None
 
-    async def scan(
-        self, scan: PatchScan, projects: Collection[str], before: PatchId | None, limit: int
-    ) -> Sequence[ScanRow]:
-        """Return at most *limit* rows of a *scan* of *projects*, with patch ids below *before*, newest first."""
+    async def scan_window(self, scan: PatchScan, before: PatchId | None, patches: int) -> ScanWindow | None:
+        """Return the window of the newest *patches* with ids below *before*; None if there are none."""
+        row = (await self._connection.execute(scan.window(before, patches))).one()
+        return None if row.lowest is None else ScanWindow(before, PatchId(row.lowest), row.patches, row.recent)
+
+    async def read_at(self, server: ServerName, patch: PatchId) -> datetime | None:
+        """Return when a patch was read (UTC); None if it is unknown."""
         table = schema.patch
-        query = scan.query().where(sa.func.lower(table.c.project).in_([name.lower() for name in projects]))
-        query = query.where(table.c.id < before) if before is not None else query
-        result = await self._connection.execute(query.order_by(table.c.id.desc()).limit(limit))
+        row = await self._one(sa.select(table.c.read_at).where(table.c.server == server, table.c.id == patch))
+        return row["read_at"] if row else None
+
+    async def scan(self, scan: PatchScan, window: ScanWindow, before: PatchId | None, limit: int) -> Sequence[ScanRow]:
+        """Return at most *limit* rows of a *scan* within a *window*, with patch ids below *before*, newest first."""
+        result = await self._connection.execute(scan.candidates(window, before, limit))
         scan_rows: Sequence[ScanRow] = result.all()
         return scan_rows
 

@@ -90,9 +90,14 @@ def _own_class(match: re.Match[str]) -> str:
     return ranges
 
 
+def literal_runs(glob: str) -> list[str]:
+    """Return the parts of *glob* between its wildcards, which a name that matches has in this order; some are empty."""
+    return _TEST.split(glob)
+
+
 def longest_run(glob: str) -> str:
     """Return the longest part of *glob* without wildcards, which every matching name contains."""
-    return max(_TEST.split(glob), key=len)
+    return max(literal_runs(glob), key=len)
 
 
 def glob_matches(glob: str, name: str) -> bool:

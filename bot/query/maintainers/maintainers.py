@@ -67,6 +67,11 @@ class Maintainers:
                 matches[index] = SectionMatch(self.sections[index], rule, "")
         return tuple(matches[index] for index in sorted(matches))
 
+    def only(self, sections: Iterable[Section]) -> "Maintainers":
+        """Return the file as if it had none but some of its *sections*; *folded_names* stay those of all."""
+        kept = tuple(dict.fromkeys(sections))
+        return Maintainers(kept, (), self.folded_names, RuleIndex(kept), _by_name(kept))
+
     def unusable(self, section: Section) -> tuple[Rule, ...]:
         """Return the rules of a *section* of this file that cannot be used."""
         index = next((index for index, each in enumerate(self.sections) if each is section), -1)
