@@ -11,8 +11,8 @@ The syntax is that of gitignore, anchored at the root of the tree:
 Theory of operation of the trie. Its nodes are directories, its edges path components. The last component of a pattern
 is stored at the node of the directory before it: plain names in a dict, globs with a literal beginning or end by its
 first or last letters, the few others by their longest literal run. On the way from the root to a path, several nodes
-can be active at once, because a wildcard edge may match besides a plain one, and the part after a `**` remains active at
-every depth.
+can be active at once, because a wildcard edge may match besides a plain one, and the part after a `**` remains active
+at every depth.
 The set of active nodes depends only on the directory, and patches touch the same directories again and again, so it is
 computed once per directory and cached: a file then takes one look-up for its directory and a few for its name, whatever
 the number of patterns. Every change clears the cache.
