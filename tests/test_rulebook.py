@@ -115,9 +115,9 @@ async def test_a_section_that_is_gone_is_told(shelf: Shelf) -> None:
     assert rig.chat.bodies(OTHER) == snapshot(
         [
             """\
-MAINTAINERS of qemu-devel: Memory is gone: what was asked for by it comes no more
+MAINTAINERS of qemu-devel: Memory is gone, so subscriptions to it bring nothing more
 • no longer F: system/memory.c, K: \\bkmalloc\\b
-• no longer there: david@example.org\
+• no longer named: david@example.org\
 """
         ]
     )

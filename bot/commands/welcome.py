@@ -10,7 +10,7 @@ from bot.commands.request import Answer
 from bot.commands.servers import LookupServer
 from bot.ids import ProjectName
 from bot.notices.card import ServerLinks
-from bot.notices.markup import Code, Document, Inline, Line, Lines, Link, Numbered, Strong, lines, words
+from bot.notices.markup import Bullets, Code, Document, Inline, Line, Lines, Link, Strong, lines, words
 from bot.patchwork.references import list_url
 from bot.store.inbox_book import InboxMessage
 
@@ -87,7 +87,7 @@ def _first(arrival: Arrival, places: Sequence[LookupServer]) -> Document:
     more += [] if direct else [" · write to me directly for your own patches"]
     return (
         lines([words("👋 ", Strong(hello), *([" (", *projects, ")."] if projects else ["."]))]),
-        Numbered(tuple(steps)),
+        Bullets(tuple(steps), numbered=True),
         lines([proposal_line(arrival.proposal, prefix) if arrival.proposal else (), words(*more)]),
     )
 

@@ -99,16 +99,10 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Bullets:
-    """A bulleted list."""
+    """A bulleted list, or a list of steps if it is *numbered*."""
 
     items: tuple[Line, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Numbered:
-    """A numbered list of steps."""
-
-    items: tuple[Line, ...]
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +121,7 @@ class Details:
     in_plain: tuple["Piece", ...] | None = None
 
 
-Piece = Title | Head | Lines | Bullets | Numbered | Block | Details
+Piece = Title | Head | Lines | Bullets | Block | Details
 Document = tuple[Piece, ...]
 
 
@@ -238,7 +232,7 @@ def rich(document: Document, allowed: Allowed) -> str:
     return first + "".join(_html_piece(piece, allowed) for piece in rest)
 
 
-def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:  # noqa: PLR0911  # a case for each kind of piece
+def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:  # a case for each kind of piece
     match piece:
         case Title(text, url, remark):
             first = _with(_one_line(text), _one_line(remark))
@@ -247,10 +241,9 @@ def _plain_piece(piece: Piece, allowed: Allowed) -> list[str]:  # noqa: PLR0911 
             return _plain_head(piece, allowed)
         case Lines(lines):
             return [f"{'> ' if piece.is_quoted else ''}{_plain_line(line, allowed)}" for line in lines]
-        case Bullets(items):
-            return ["• " + _plain_line(item, allowed) for item in items]
-        case Numbered(items):
-            return [f"{number}. {_plain_line(item, allowed)}" for number, item in enumerate(items, 1)]
+        case Bullets(items, numbered):
+            marks = (f"{number}. " if numbered else "• " for number in range(1, len(items) + 1))
+            return [mark + _plain_line(item, allowed) for mark, item in zip(marks, items, strict=True)]
         case Block(text):
             return safe(text).split("\n")
         case Details(summary, content, in_plain):
@@ -286,7 +279,7 @@ def _plain_inline(inline: Inline, allowed: Allowed) -> str:
             assert_never(inline)
 
 
-def _html_piece(piece: Piece, allowed: Allowed) -> str:  # noqa: PLR0911  # a case for each kind of piece
+def _html_piece(piece: Piece, allowed: Allowed) -> str:  # a case for each kind of piece
     match piece:
         case Title():
             return f"<p>{_html_title(piece, allowed)}</p>"
@@ -296,10 +289,9 @@ def _html_piece(piece: Piece, allowed: Allowed) -> str:  # noqa: PLR0911  # a ca
         case Lines(lines):
             tag = "blockquote" if piece.is_quoted else "p"
             return f"<{tag}>{_html_lines(lines, allowed)}</{tag}>" if lines else ""
-        case Bullets(items):
-            return f"<ul>{''.join(f'<li>{_html_line(item, allowed)}</li>' for item in items)}</ul>" if items else ""
-        case Numbered(items):
-            return f"<ol>{''.join(f'<li>{_html_line(item, allowed)}</li>' for item in items)}</ol>"
+        case Bullets(items, numbered):
+            tag, rows = "ol" if numbered else "ul", "".join(f"<li>{_html_line(item, allowed)}</li>" for item in items)
+            return f"<{tag}>{rows}</{tag}>" if items else ""
         case Block(text):
             return f"<pre><code>{html.escape(safe(text))}</code></pre>"
         case Details(summary, content):
@@ -435,7 +427,7 @@ def _essence(document: Document, allowed: Allowed) -> Document:
     return (Lines((words(cut(" ".join(_plain_piece(first, allowed)), 400)),)),)
 
 
-def _trimmed(piece: Piece, budget: _Budget) -> Piece:  # noqa: PLR0911  # a case for each kind of piece
+def _trimmed(piece: Piece, budget: _Budget) -> Piece:  # a case for each kind of piece
     match piece:
         case Title(text, url, remark):
             return Title(cut(text, budget.characters), _short(url, budget), cut(remark, budget.characters))
@@ -450,12 +442,10 @@ def _trimmed(piece: Piece, budget: _Budget) -> Piece:  # noqa: PLR0911  # a case
             )
         case Lines(all_lines):
             return replace(piece, lines=tuple(_trimmed_line(line, budget) for line in all_lines))
-        case Bullets(items):
+        case Bullets(items, numbered):
             rest = len(items) - budget.items
             more = (words(f"… and {rest} more"),) if rest > 0 else ()
-            return Bullets((*(_trimmed_line(item, budget) for item in items[: budget.items]), *more))
-        case Numbered(items):
-            return Numbered(tuple(_trimmed_line(item, budget) for item in items))
+            return Bullets((*(_trimmed_line(item, budget) for item in items[: budget.items]), *more), numbered)
         case Block(text):
             return Block(cut(text, budget.characters * 15))
         case Details(summary, content, in_plain):

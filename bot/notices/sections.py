@@ -25,7 +25,7 @@ def sections_changed(project: ProjectName, changes: Sequence[SectionChange]) -> 
     """Return a document with the changes, as a list for each section."""
     pieces: list[Line | Bullets] = []
     for change in changes:
-        said = " is gone: what was asked for by it comes no more" if change.is_gone else " has changed"
+        said = " is gone, so subscriptions to it bring nothing more" if change.is_gone else " has changed"
         pieces.append(words("MAINTAINERS of ", cut(project, 100), ": ", Code(cut(change.name, 200)), said))
         pieces.append(Bullets(tuple(_differences(change))))
     return tuple(lines([piece]) if isinstance(piece, tuple) else piece for piece in pieces)
@@ -35,8 +35,8 @@ def _differences(change: SectionChange) -> list[Line]:
     kinds = (
         ("now also ", change.rules_added),
         ("no longer ", change.rules_removed),
-        ("new there: ", change.people_added),
-        ("no longer there: ", change.people_removed),
+        ("new people: ", change.people_added),
+        ("no longer named: ", change.people_removed),
     )
     return [words(said, *_named(things)) for said, things in kinds if things]
 
