@@ -21,6 +21,7 @@ from bot.sample_patchwork.request import Response
 from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
 from support.rig import PROJECT, ROOM, Rig, a_series
+from support.titles import title_of
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +80,7 @@ async def days(rig: Rig) -> AsyncIterator[Days]:
 def told(rig: Rig, room: RoomId = ROOM) -> list[tuple[str, list[str]]]:
     """When each digest came (UTC), and the series in it."""
     return [
-        (f"{post.at:%a %H:%M}", re.findall("(?m)^• (.*?) <", post.message.body))
+        (f"{post.at:%a %H:%M}", [title_of(name) for name in re.findall("(?m)^• (.*?) <", post.message.body)])
         for post in rig.chat.posted
         if post.room == room and post.message.tag.kind == "digest"
     ]
@@ -276,14 +277,14 @@ async def test_a_series_stands_in_a_digest_as_it_is_then(tmp_path: Path) -> None
         (
             """\
 Digest: 2 series, Thu 2026-11-26 12:00 to Fri 2026-11-27 09:00 UTC
-• migration: <Fix> it <SERIES/1> · Ada Sample · 3 patches · New 3
-• ram: Speed up <SERIES/3> · v2 · after v1 · Ada Sample · 2 patches · New 1 · Under Review 1\
+• 🆕 [0/3] migration: <Fix> it <SERIES/1> · Ada Sample · 3 patches · New
+• 👀 [v2 0/2] ram: Speed up <SERIES/3> · after v1 · Ada Sample · 2 patches · New 1 of 2, Under Review 1\
 """,
             """\
 <p><strong>Digest: 2 series, Thu 2026-11-26 12:00 to Fri 2026-11-27 09:00 UTC</strong></p><ul>
-<li><a href="SERIES/1">migration: &lt;Fix&gt; it</a> · Ada Sample · 3 patches · New 3</li>
-<li><a href="SERIES/3">ram: Speed up</a> · v2 · after v1 · Ada Sample · 2 patches · New 1 · Under Review 1</li></ul>\
-""",
+<li>🆕 <a href="SERIES/1">[0/3] migration: &lt;Fix&gt; it</a> · Ada Sample · 3 patches · New</li>
+<li>👀 <a href="SERIES/3">[v2 0/2] ram: Speed up</a> · after v1 · Ada Sample · 2 patches · New 1 of 2, Under Review 1</li></ul>\
+""",  # noqa: E501  # as it is sent
         )
     )
     assert post.message.tag.key == f"digest/Mon-Fri 09:00/2026-11-27T09:00Z/1/{ROOM}"
@@ -303,7 +304,7 @@ async def test_what_is_stale_is_told_as_long_as_it_is(tmp_path: Path) -> None:
     assert told(rig) == [("Mon 09:00", ["forgotten"]), ("Mon 09:00", ["younger"])]
     assert short(digests(rig)[0].message.body) == snapshot("""\
 Digest: 1 stale, Mon 2026-11-16 09:00 to Mon 2026-11-23 09:00 UTC
-• forgotten <SERIES/1> · Ada Sample · 1 patch · New · nothing since Mon 2026-11-02 12:00\
+• 🆕 forgotten <SERIES/1> · Ada Sample · 1 patch · New · nothing since Mon 2026-11-02 12:00\
 """)
 
 
@@ -317,8 +318,8 @@ async def test_a_digest_lists_pull_requests_as_such_whether_they_have_a_series_o
 
     assert re.sub("<.*?>", "<>", rig.chat.posted[-1].message.body) == snapshot("""\
 Digest: 2 pull requests, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:01 UTC
-• [GIT,PULL] hw <> · Ada Sample · 📦 pull request · New
-• [PULL,0/1] net <> · Ada Sample · 📦 pull request · New\
+• 📦 [GIT PULL] hw <> · Ada Sample · pull request · New
+• 📦 [PULL 0/1] net <> · Ada Sample · pull request · New\
 """)
 
 
@@ -339,10 +340,10 @@ async def test_a_digest_tells_what_was_renamed_moved_superseded_and_deleted_sinc
     told_of = rig.chat.posted[-1].message.body.replace("https://patchwork.example.org/project/other", "OTHER")
     assert short(told_of) == snapshot("""\
 Digest: 4 series, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:00 UTC
-• has a new name <SERIES/1> · Ada Sample · 1 patch · qemu-devel · New
-• moved <OTHER/list/?series=2&state=*&archive=both> · Ada Sample · 1 patch · moved to other · New
+• 🆕 has a new name <SERIES/1> · Ada Sample · 1 patch · qemu-devel · New
+• 🆕 moved <OTHER/list/?series=2&state=*&archive=both> · Ada Sample · 1 patch · moved to other · New
 • deleted · Ada Sample · 1 patch · qemu-devel · no longer on the server
-• as it was <SERIES/4> · Ada Sample · 1 patch · qemu-devel · New\
+• 🆕 as it was <SERIES/4> · Ada Sample · 1 patch · qemu-devel · New\
 """)
 
 
@@ -356,7 +357,7 @@ async def test_a_digest_of_a_version_that_is_superseded_says_so(tmp_path: Path) 
 
     assert short(rig.chat.posted[-1].message.body) == snapshot("""\
 Digest: 1 series, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:00 UTC
-• migration: Fix it <SERIES/1> · Ada Sample · 1 patch · New · superseded by v2\
+• ♻️ migration: Fix it <SERIES/1> · Ada Sample · 1 patch · New · → v2\
 """)
 
 

@@ -92,11 +92,11 @@ https://patchwork.example.org/project/qemu-devel/list/?state=*&archive=both
 qemu-devel on sample
 from Ada Sample
 first: series 1
-last: multifd: Fix <it>
+last: [v2] multifd: Fix <it>
 They are listed in the thread; none has a card.\
 """)
     assert line.html == snapshot(
-        '<p><strong><a href="https://patchwork.example.org/project/qemu-devel/list/?state=*&amp;archive=both">12 series at once</a></strong><br>qemu-devel on sample<br>from Ada Sample<br>first: <a href="https://patchwork.example.org/project/qemu-devel/list/?series=1&amp;state=*&amp;archive=both">series 1</a><br>last: <a href="https://patchwork.example.org/project/qemu-devel/list/?series=12&amp;state=*&amp;archive=both">multifd: Fix &lt;it&gt;</a><br>They are listed in the thread; none has a card.</p>'  # noqa: E501  # as it is said
+        '<p><strong><a href="https://patchwork.example.org/project/qemu-devel/list/?state=*&amp;archive=both">12 series at once</a></strong><br>qemu-devel on sample<br>from Ada Sample<br>first: <a href="https://patchwork.example.org/project/qemu-devel/list/?series=1&amp;state=*&amp;archive=both">series 1</a><br>last: <a href="https://patchwork.example.org/project/qemu-devel/list/?series=12&amp;state=*&amp;archive=both">[v2] multifd: Fix &lt;it&gt;</a><br>They are listed in the thread; none has a card.</p>'  # noqa: E501  # as it is said
     )
     assert thread.body == snapshot("""\
 1 to 12 of 12
@@ -111,10 +111,10 @@ They are listed in the thread; none has a card.\
 • series 9 · Ada Sample · 1 patch
 • series 10 · Ada Sample · 1 patch
 • series 11 · Ada Sample · 1 patch
-• multifd: Fix <it> · Ada Sample · 3 patches\
+• [v2] multifd: Fix <it> · Ada Sample · 3 patches\
 """)
     assert thread.html == snapshot(
-        '<p>1 to 12 of 12</p><ul><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=1&amp;state=*&amp;archive=both">series 1</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=2&amp;state=*&amp;archive=both">series 2</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=3&amp;state=*&amp;archive=both">series 3</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=4&amp;state=*&amp;archive=both">series 4</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=5&amp;state=*&amp;archive=both">series 5</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=6&amp;state=*&amp;archive=both">series 6</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=7&amp;state=*&amp;archive=both">series 7</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=8&amp;state=*&amp;archive=both">series 8</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=9&amp;state=*&amp;archive=both">series 9</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=10&amp;state=*&amp;archive=both">series 10</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=11&amp;state=*&amp;archive=both">series 11</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=12&amp;state=*&amp;archive=both">multifd: Fix &lt;it&gt;</a> · Ada Sample · 3 patches</li></ul>'  # noqa: E501  # as it is said
+        '<p>1 to 12 of 12</p><ul><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=1&amp;state=*&amp;archive=both">series 1</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=2&amp;state=*&amp;archive=both">series 2</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=3&amp;state=*&amp;archive=both">series 3</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=4&amp;state=*&amp;archive=both">series 4</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=5&amp;state=*&amp;archive=both">series 5</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=6&amp;state=*&amp;archive=both">series 6</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=7&amp;state=*&amp;archive=both">series 7</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=8&amp;state=*&amp;archive=both">series 8</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=9&amp;state=*&amp;archive=both">series 9</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=10&amp;state=*&amp;archive=both">series 10</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=11&amp;state=*&amp;archive=both">series 11</a> · Ada Sample · 1 patch</li><li><a href="https://patchwork.example.org/project/qemu-devel/list/?series=12&amp;state=*&amp;archive=both">[v2] multifd: Fix &lt;it&gt;</a> · Ada Sample · 3 patches</li></ul>'  # noqa: E501  # as it is said
     )
 
 
@@ -417,7 +417,7 @@ async def test_cards_of_changed_series_that_were_not_sent_are_taken_into_the_nex
     assert len(listed(states)) + len(roots(states)) - 2 == 28
 
 
-@pytest.mark.parametrize(("has_series", "name"), [(True, "[GIT,PULL] hw"), (False, "[PULL,0/1] hw")])
+@pytest.mark.parametrize(("has_series", "name"), [(True, "[GIT PULL] hw"), (False, "[PULL 0/1] hw")])
 async def test_pull_requests_stand_as_such_in_the_list(tmp_path: Path, has_series: bool, name: str) -> None:
     rig = Rig(tmp_path, subscribe={ROOM: ("is:pull",)})
     async with rig.running() as bot:

@@ -83,14 +83,11 @@ last: migration/ram.c 41
 They are listed in the thread; none has a card.\
 """,
             """\
-the next one
+🆕 the next one
+New · no reviews yet
+Ada Sample · 1 patch · +1 −1 in migration/
 https://patchwork.example.org/project/qemu-devel/patch/20260101060200.42-1-ada@example.org/
-Ada Sample · 1 patch
-+1 −1 in 1 file: migration/
-matched: migration/ram.c
-New
-Apply
-b4 am 20260101060200.42-1-ada@example.org\
+b4 shazam 20260101060200.42-1-ada@example.org\
 """,
         ]
     )
@@ -268,7 +265,7 @@ async def test_series_listed_after_an_absence_that_change_in_the_next_do_not_sto
     first, second, last = [each.message.body for each in rig.chat.posted if not each.message.thread]
     assert "14 series came to sample" in first
     assert "0 series came to sample" not in second
-    assert last.startswith("the next one")
+    assert last.startswith("🆕 the next one")
 
 
 async def test_a_series_that_is_held_and_changes_while_the_rest_is_read_is_told_once(rig: Rig) -> None:

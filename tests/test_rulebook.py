@@ -101,7 +101,7 @@ MAINTAINERS of qemu-devel: Migration has changed
         "<p>MAINTAINERS of qemu-devel: <code>Migration</code> has changed</p><ul><li>now also <code>F: docs/migration.rst</code></li></ul>"  # noqa: E501  # as it is said
     )
     assert (told.tag.kind, told.tag.project) == (NoticeKind.SECTION, PROJECT)
-    assert card.body.startswith("docs: Say it")
+    assert card.body.startswith("🆕 docs: Say it")
     assert rig.titles(OTHER) == []
 
 

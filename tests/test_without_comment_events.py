@@ -65,12 +65,12 @@ async def test_a_review_by_mail_moves_the_card_and_fires_is_reviewed(tmp_path: P
     async with rig.running() as bot:
         posted = await arrived(rig, bot)
         rig.patchwork.add_comment(posted.patches[0], REVIEW)
-        assert "R1" not in shown(rig)[0]
+        assert "👍" not in shown(rig)[0]
         await hours(rig, bot, 3)
 
-    assert "R1" in shown(rig)[0]
+    assert "reviewed" in shown(rig)[0]
     assert len(said(rig, REVIEWS, "card")) == 1
-    assert "R1" in shown(rig, REVIEWS)[0]
+    assert "reviewed" in shown(rig, REVIEWS)[0]
     assert said(rig, OTHER, "card") == []
 
 
@@ -176,7 +176,7 @@ async def test_what_arrived_beside_something_that_cannot_be_saved_is_looked_at_t
         rig.patchwork.add_comment(found.patches[0], REVIEW)
         await hours(rig, bot, 3)
 
-    assert "R1" in shown(rig)[0]
+    assert "reviewed" in shown(rig)[0]
 
 
 async def test_nothing_is_looked_for_where_no_room_sees_it(tmp_path: Path) -> None:

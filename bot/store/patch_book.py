@@ -195,7 +195,8 @@ class PatchBook(Book):
         members = await self._among(of_server, patch.c.series, [row["id"] for row in read])
         are_alone = of_server if even_joined else of_server.where(patch.c.series.is_(None))
         alone = await self._among(are_alone, patch.c.id, lone)
-        ids = [row["id"] for row in (*members, *alone)] if with_checks else []
+        # A patch without any check has none as its worst one.
+        ids = [row["id"] for row in (*members, *alone) if row["check"] is not None] if with_checks else []
         checks = await self._among(sa.select(check).where(check.c.server == server), check.c.patch, ids)
         known = await asyncio.to_thread(_submissions, read, members, alone, checks)
         return {ref: known[ref.kind, ref.id] for ref in refs if (ref.kind, ref.id) in known}

@@ -1,6 +1,7 @@
 """`patchbot demo` where standard input is no terminal."""
 
 import itertools
+import re
 import signal
 import socket
 import subprocess
@@ -33,9 +34,9 @@ def test_the_demo_shows_cards_and_ends_by_itself() -> None:
 def test_the_demo_shows_how_a_card_changes() -> None:
     output = patchbot("demo").stdout.decode()
 
-    edits = output.split("\nedited: migration: Tell why a switchover failed\n")[1:]
+    edits = re.split(r"\nedited: \S+ \[0/3\] migration: Tell why a switchover failed\n", output)[1:]
     standing = [line for edit in edits for line in edit.splitlines() if line.startswith(("New", "Under", "Accepted"))]
-    assert [line.partition(" ·")[0] for line in standing] == ["New 3", "Under Review 3", "Accepted 3"]
+    assert [line.partition(" ·")[0] for line in standing] == ["New", "Under Review", "Accepted"]
 
 
 def test_a_recorded_patch_gets_its_card_and_answers() -> None:
@@ -45,7 +46,7 @@ def test_a_recorded_patch_gets_its_card_and_answers() -> None:
     card, _, answer = output.partition("> show 2194095\n")
     assert (done.returncode, done.stderr) == (0, b"")
     assert " in migration/" in card
-    assert answer.startswith("[v6,11/18] colo: Fix crash during device vmstate load\n")
+    assert answer.startswith("[v6 11/18] colo: Fix crash during device vmstate load\n")
 
 
 def test_in_the_demo_everything_that_is_typed_is_answered() -> None:
