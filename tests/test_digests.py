@@ -185,7 +185,7 @@ async def test_a_change_of_the_zone_moves_what_is_not_due_yet(tmp_path: Path) ->
     assert told(rig) == [("Fri 03:15", ["first"]), ("Fri 14:00", ["second"])]
     assert "\nNext digest: Fri 2026-11-27 09:00 UTC.\n" in subscribed
     assert moved == snapshot("""\
-timezone is now Asia/Kathmandu, it was UTC.
+timezone is now Asia/Kathmandu (was UTC).
 Next digest: Fri 2026-11-27 09:00 Asia/Kathmandu.
 Undo: !pw set timezone UTC\
 """)

@@ -16,7 +16,7 @@ _GROUP_KEPT = re.compile(r"(?<!\()\)(?:[*+?]|\{[\d,]+\})\+|\(\?>")  # "()*+" is 
 
 def keeps_a_group(pattern: str) -> bool:
     """Whether *pattern* has a possessive quantifier behind a group, or an atomic group."""
-    return bool(_GROUP_KEPT.search(_ESCAPED.sub("", pattern)))
+    return bool(_GROUP_KEPT.search(_ESCAPED.sub("x", pattern)))
 
 
 def texts_of(file: Path) -> Iterator[str]:

@@ -53,6 +53,9 @@ AT_MOST = {
     "flood": 2,
     "flood_entry": A_FLOOD * (182 // FLOOD_EVERY + 2),
     "absence": 1,
+    "act": 0,  # nobody changes patches here
+    "act_patch": 0,
+    "token": 0,
     "retry": 0,
     "sweep": 1,
     "state": 10,

@@ -98,5 +98,5 @@ async def test_what_a_new_series_costs_from_the_poll_to_the_sent_card(tmp_path: 
                     pass
                 await bot.sender.deliver()
 
-    assert rig.titles() == ["🆕 [0/2] migration: Fix it"]
+    assert rig.titles() == ["migration: Fix it"]
     assert {name: cost for name, cost in trace.costs.items() if cost > _MOST[name]} == {}, "\n".join(trace.statements)

@@ -43,6 +43,7 @@ _FORMS = {
     ),
     ParameterKind.FROM: re.compile(r"#?([1-9][0-9]{0,5})[.,;:!]*"),
     ParameterKind.ROOM: re.compile(r"[!#]\S+"),
+    ParameterKind.SERVER: re.compile(r"\S+"),
 }
 _RESTS = frozenset(
     {

@@ -203,7 +203,7 @@ def status(condition: BotStatus, chat: ChatSummary | None = None, *, for_operato
         Strong("All well" if healthy else "Something is wrong"),
         f" · patchbot {condition.version}, up {span(condition.now - condition.started, parts=1)}",
     )
-    told = [words(sentence) for sentence in condition.outages]
+    told = [words(sentence) for sentence in (*condition.outages, *_stuck(condition))]
     servers = Bullets(tuple(_server(server, condition.now) for server in condition.servers))
     below = [_chat_line(chat)] if chat else []
     below += [words(problem) for server in condition.servers for problem in server.problems]

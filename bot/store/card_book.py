@@ -127,7 +127,7 @@ class CardBook:
             set_={column.name: insert.excluded[column.name] for column in schema.card.columns},
             where=schema.card.c.ended == "moved",
         )
-        return (await self._connection.execute(left_behind)).rowcount == 1
+        return (await self._connection.execute(left_behind.returning(schema.card.c.room))).first() is not None
 
     async def keys_by_room(self, card: SubmissionRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
         """Return the keys of all cards of this submission by room, each with the reason why it is no longer edited.

@@ -107,7 +107,7 @@ class DigestBook:
         The third is whether the submission is still to be posted; there are at most *limit*.
         """
         table = schema.digest_entry
-        query = sa.select(table.c.added_at, table.c.why, table.c.told_at.is_(None))
+        query = sa.select(table.c.added_at, table.c.why, table.c.posted_at.is_(None))
         query = query.where(table.c.room.in_(rooms), table.c.added_at >= moment)
         found = await self._connection.execute(query.order_by(table.c.added_at.desc()).limit(limit))
         return [(added, why, bool(is_waiting)) for added, why, is_waiting in found]

@@ -34,7 +34,7 @@ def test_the_demo_shows_cards_and_ends_by_itself() -> None:
 def test_the_demo_shows_how_a_card_changes() -> None:
     output = patchbot("demo").stdout.decode()
 
-    edits = re.split(r"\nedited: \S+ \[0/3\] migration: Tell why a switchover failed\n", output)[1:]
+    edits = re.split(r"\nedited: \S+ \[v2 0/3\] migration: Tell why a switchover failed\n", output)[1:]
     standing = [line for edit in edits for line in edit.splitlines() if line.startswith(("New", "Under", "Accepted"))]
     assert [line.partition(" ·")[0] for line in standing] == ["New", "Under Review", "Accepted"]
 

@@ -327,7 +327,7 @@ async def test_a_server_that_is_down_is_told_and_nothing_is_changed_by_what_is_k
     here.rig.patchwork.fault = lambda _: Response(502, {"content-type": "text/html"}, b"<html>")
 
     assert await here.chat("state 1 accepted") == snapshot(
-        "sample cannot be asked (HTTP 502, since 2026-01-01 00:01 UTC). Nothing was changed."
+        "sample does not respond (HTTP 502, since 2026-01-01 00:01 UTC). Nothing was changed."
     )
 
 

@@ -56,8 +56,8 @@ This chat, and you
 Changing patches on Patchwork
 • !pw state REF… STATE — set the state of patches; a series means all its patches
 • !pw delegate REF… USER|me|nobody — delegate patches to a maintainer, to yourself, or to nobody
-• !pw archive REF… — archive patches
-• !pw unarchive REF… — take patches out of the archive
+• !pw archive [REF…] — archive patches
+• !pw unarchive [REF…] — take patches out of the archive
 • !pw token [SERVER TOKEN] — in an encrypted direct chat: your API tokens, or one more, to change patches with
 • !pw token forget SERVER — delete the token that you gave for a server
 Admins

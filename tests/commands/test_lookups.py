@@ -36,7 +36,7 @@ Ada Sample · 2026-01-01
 in hw: Fix it <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
 New
 • hw/a.c +1 −1
-b4 am 20260101000000.1-2-ada@example.org
+b4 shazam 20260101000000.1-2-ada@example.org
 git-pw patch apply 2\
 """)
     for ref in (
@@ -55,7 +55,7 @@ git-pw patch apply 2\
 async def test_show_a_patch_that_the_bot_never_read(desk: Desk) -> None:
     posted = desk.rig.post("hw/a.c", name="hw: Fix it")
 
-    assert (await desk.ask(f"show {posted.patches[0]}")).startswith("hw: Fix it\n")
+    assert "hw: Fix it\n" in (await desk.ask(f"show {posted.patches[0]}"))
 
 
 async def test_show_a_series(desk: Desk) -> None:
@@ -68,15 +68,13 @@ async def test_show_a_series(desk: Desk) -> None:
     shown = await desk.ask(f"show https://patchwork.example.org/project/qemu-devel/list/?series={posted.series}")
 
     assert shown == snapshot("""\
-hw: More
+👀 [v2 0/2] hw: More
+Accepted 1 of 2, New 1 · no reviews yet
+Ada Sample · 2 patches · +4 −4 in hw/
 https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both
-Ada Sample · 2 patches · v2
-+4 −4 in 2 files: hw/
-Accepted 1 · New 1
-Patches
-• [v2,1/2] hw: More, part 1 · Accepted
-• [v2,2/2] hw: More, part 2
-b4 am 20260101000300.2-0-ada@example.org
+• 1/2 hw: More, part 1
+• 2/2 hw: More, part 2 · New
+b4 shazam 20260101000300.2-0-ada@example.org
 git-pw series apply 2\
 """)
 
@@ -88,8 +86,8 @@ async def test_a_number_is_a_patch_and_else_a_series(desk: Desk) -> None:
         desk.rig.post("hw/a.c", name="hw: Two")
     desk.rig.patchwork.delete_patch(first.patches[0])
 
-    assert (await desk.ask(f"show {first.series}")).startswith("hw: One · 0 of 1\n")
-    assert (await desk.ask(f"show {first.series + 1}")).startswith("hw: Two\n")
+    assert "hw: One · 0 of 1\n" in (await desk.ask(f"show {first.series}"))
+    assert "hw: Two\n" in (await desk.ask(f"show {first.series + 1}"))
 
 
 async def test_the_message_id_of_a_cover_letter_shows_its_series(desk: Desk) -> None:
@@ -97,7 +95,7 @@ async def test_the_message_id_of_a_cover_letter_shows_its_series(desk: Desk) -> 
     cover = desk.rig.patchwork.rows.covers[posted.cover or 0].msgid
 
     for named in (cover, f"https://lore.kernel.org/qemu-devel/{cover}/"):
-        assert (await desk.ask(f"show {named}")).startswith("hw: Two\n")
+        assert "hw: Two\n" in (await desk.ask(f"show {named}"))
 
 
 async def test_a_series_that_the_bot_never_read_shows_its_present_states(tmp_path: Path) -> None:
@@ -108,7 +106,7 @@ async def test_a_series_that_the_bot_never_read_shows_its_present_states(tmp_pat
     async with rig.running() as bot:
         shown = await Desk(rig, bot).ask(f"show https://patchwork.example.org/series/{posted.series}/")
 
-    assert shown.startswith("hw: Fix it\n")
+    assert "hw: Fix it\n" in shown
     assert "\nAccepted 1 · New 1\n" in shown
 
 
@@ -175,7 +173,7 @@ Ada Sample · 2026-01-01
 in hw: Fix it <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
 New
 • hw/a.c +1 −1
-b4 am 20260101000000.1-1-ada@example.org
+b4 shazam 20260101000000.1-1-ada@example.org
 git-pw patch apply 1
 sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
@@ -186,20 +184,18 @@ Ada Sample · 2026-01-01
 in hw: Fix it <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
 New
 • hw/a.c +1 −1
-b4 am 20260101000000.1-2-ada@example.org
+b4 shazam 20260101000000.1-2-ada@example.org
 git-pw patch apply 2
 sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
     assert await desk.ask(f"show https://patchwork.example.org/series/{posted.series}/") == snapshot("""\
-hw: Fix it
+🆕 [0/2] hw: Fix it
+New · no reviews yet
+Ada Sample · 2 patches · +2 −2 in hw/
 https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both
-Ada Sample · 2 patches
-+2 −2 in 1 file: hw/
-New 2
-Patches
-• [1/2] hw: Fix it, part 1
-• [2/2] hw: Fix it, part 2
-b4 am 20260101000000.1-0-ada@example.org
+• 1/2 hw: Fix it, part 1
+• 2/2 hw: Fix it, part 2
+b4 shazam 20260101000000.1-0-ada@example.org
 git-pw series apply 1
 sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
@@ -306,13 +302,13 @@ async def test_a_real_patch_is_the_same_however_it_is_referred_to(tmp_path: Path
         shown = await desk.ask("show 2194095")
 
         assert shown == snapshot("""\
-[v6,11/18] colo: Fix crash during device vmstate load
+[v6 11/18] colo: Fix crash during device vmstate load
 https://patchwork.example.org/project/qemu-devel/patch/20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de/
 Lukas Straub · 2026-02-06
 in migration: Add COLO multifd support and COLO migration unit test <https://patchwork.example.org/project/qemu-devel/list/?series=491328&state=*&archive=both>
-New · A0 R1 T0
+New · reviewed
 • migration/colo.c +6 −0
-b4 am 20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de
+b4 shazam 20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de
 git-pw patch apply 2194095\
 """)
         for ref in (

@@ -105,7 +105,7 @@ async def test_the_diff_of_a_series_is_its_diffstat(desk: Desk) -> None:
     assert forms(await desk.reply(f"diff {series_url(posted)}")) == snapshot(
         (
             """\
-hw: Two <b>
+[0/2] hw: Two <b>
 PROJECT/list/?series=1&state=*&archive=both
 2 patches · +4 −4 in 2 files
 • hw/a.c +2 −2
@@ -113,7 +113,7 @@ PROJECT/list/?series=1&state=*&archive=both
 """,
             """\
 <p><strong><a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
-hw: Two &lt;b&gt;</a></strong>
+[0/2] hw: Two &lt;b&gt;</a></strong>
 <br>2 patches · +4 −4 in 2 files</p>
 <ul>
 <li><code>hw/a.c</code> +2 −2</li>
@@ -131,7 +131,7 @@ async def test_in_an_outage_there_is_a_diffstat_but_no_diff(desk: Desk) -> None:
         "sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC), and the bot stores no diffs."
     )
     assert await desk.ask(f"diff {series_url(posted)}") == snapshot("""\
-hw: Fix it
+[0/2] hw: Fix it
 https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both
 2 patches · +2 −2 in 1 file
 • hw/a.c +2 −2
@@ -148,7 +148,7 @@ async def test_a_pull_request_has_no_diff(desk: Desk) -> None:
     )
     assert await desk.ask(f"series {pull}") == snapshot("[PULL,0/1] Block patches is in no series.")
     assert await desk.ask(f"show {pull}") == snapshot("""\
-[PULL,0/1] Block patches
+[PULL 0/1] Block patches
 https://patchwork.example.org/project/qemu-devel/patch/20260101000000.2-0-pull@example.org/
 Ada Sample · 2026-01-01 · 📦 pull request
 New
@@ -165,7 +165,7 @@ async def test_the_series_of_a_patch(desk: Desk) -> None:
     posted = desk.rig.post("hw/a.c", name="hw: Two", patches=2)
     by_series = await desk.ask(f"series {series_url(posted)}")
 
-    assert by_series.startswith("hw: Two\n")
+    assert "hw: Two\n" in by_series
     assert await desk.ask(f"series {posted.patches[1]}") == by_series
 
 
@@ -173,7 +173,7 @@ async def test_a_bare_number_is_a_series_first_where_a_series_is_asked_for(desk:
     for name in ("hw: One", "hw: Two", "hw: Three"):
         desk.rig.post("hw/a.c", name=name, patches=2)
 
-    assert (await desk.ask("series 2")).startswith("hw: Two\n")
+    assert "hw: Two\n" in (await desk.ask("series 2"))
     assert (await desk.ask("show 2")).startswith("[2/2] hw: One, part 2\n")
 
 
@@ -184,7 +184,7 @@ async def test_in_an_outage_the_series_of_a_patch_is_the_bots_own_copy(desk: Des
 
     shown = await desk.ask(f"series {posted.patches[0]}")
 
-    assert shown.startswith("hw: Fix it\n")
+    assert "hw: Fix it\n" in shown
     assert shown.endswith("this is the bot's copy, as of 2026-01-01 00:01 UTC.")
 
 
@@ -199,15 +199,13 @@ async def test_patches_of_a_series_that_cannot_be_read_are_the_bots_own_copies(d
     desk.rig.patchwork.fault = lambda path: broken(path) if "/api/1.3/series/" in path else down(path)
 
     assert await desk.ask(f"show {series_url(posted)}") == snapshot("""\
-hw: Fix it
+🆕 [0/2] hw: Fix it
+New · no reviews yet
+Ada Sample · 2 patches · +2 −2 in hw/
 https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both
-Ada Sample · 2 patches
-+2 −2 in 1 file: hw/
-New 2
-Patches
-• [1/2] hw: Fix it, part 1
-• [2/2] hw: Fix it, part 2
-b4 am 20260101000000.1-0-ada@example.org
+• 1/2 hw: Fix it, part 1
+• 2/2 hw: Fix it, part 2
+b4 shazam 20260101000000.1-0-ada@example.org
 git-pw series apply 1
 sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
@@ -233,9 +231,9 @@ async def test_the_latest_checks_the_worst_first(desk: Desk) -> None:
             """\
 A series
 PROJECT/patch/20260101000000.1-1-ada@example.org/
-❌ fail 1 · ⚠ warning 1 · ⏳ pending 1 · ✅ success 2
+❌ fail 1 · ⚠️ warning 1 · ⏳ pending 1 · ✅ success 2
 • ❌ fail style @\u2060room — 3 lines are too long (ci-bot) javascript:alert(1)
-• ⚠ warning build — <b>slow</b> (other-bot) https://ci.example.net/1
+• ⚠️ warning build — <b>slow</b> (other-bot) https://ci.example.net/1
 • ⏳ pending runtime (ci-bot)
 • ✅ success build <https://patchwork.example.org/ci/7> — it builds (ci-bot)
 • ✅ success checkpatch — fine (ci-bot)\
@@ -243,10 +241,10 @@ PROJECT/patch/20260101000000.1-1-ada@example.org/
             """\
 <p><strong><a href="PROJECT/patch/20260101000000.1-1-ada@example.org/">
 A series</a></strong>
-<br>❌ fail 1 · ⚠ warning 1 · ⏳ pending 1 · ✅ success 2</p>
+<br>❌ fail 1 · ⚠️ warning 1 · ⏳ pending 1 · ✅ success 2</p>
 <ul>
 <li>❌ fail style @\u2060room — 3 lines are too long (ci-bot) javascript:alert(1)</li>
-<li>⚠ warning build — &lt;b&gt;slow&lt;/b&gt; (other-bot) https://ci.example.net/1</li>
+<li>⚠️ warning build — &lt;b&gt;slow&lt;/b&gt; (other-bot) https://ci.example.net/1</li>
 <li>⏳ pending runtime (ci-bot)</li>
 <li>✅ success <a href="https://patchwork.example.org/ci/7">build</a> — it builds (ci-bot)</li>
 <li>✅ success checkpatch — fine (ci-bot)</li></ul>\
@@ -271,23 +269,23 @@ async def test_of_a_series_each_patch_has_its_worst_check_and_the_contexts_that_
     assert forms(await desk.reply(f"checks {series_url(posted)}")) == snapshot(
         (
             """\
-hw: Five
+[0/5] hw: Five
 PROJECT/list/?series=1&state=*&archive=both
-Patches: ❌ fail 1 · ⚠ warning 1 · ✅ success 2 · 1 without checks
+Patches: ❌ fail 1 · ⚠️ warning 1 · ✅ success 2 · 1 without checks
 • [3/5] hw: Five, part 3 · ❌ fail: boot, build
-• [2/5] hw: Five, part 2 · ⚠ warning: style
+• [2/5] hw: Five, part 2 · ⚠️ warning: style
 • [1/5] hw: Five, part 1 · ✅ success
 • [4/5] hw: Five, part 4 · ✅ success\
 """,
             """\
 <p><strong><a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
-hw: Five</a></strong>
-<br>Patches: ❌ fail 1 · ⚠ warning 1 · ✅ success 2 · 1 without checks</p>
+[0/5] hw: Five</a></strong>
+<br>Patches: ❌ fail 1 · ⚠️ warning 1 · ✅ success 2 · 1 without checks</p>
 <ul>
 <li><a href="PROJECT/patch/20260101000000.1-3-ada@example.org/">
 [3/5] hw: Five, part 3</a> · ❌ fail: boot, build</li>
 <li><a href="PROJECT/patch/20260101000000.1-2-ada@example.org/">
-[2/5] hw: Five, part 2</a> · ⚠ warning: style</li>
+[2/5] hw: Five, part 2</a> · ⚠️ warning: style</li>
 <li><a href="PROJECT/patch/20260101000000.1-1-ada@example.org/">
 [1/5] hw: Five, part 1</a> · ✅ success</li>
 <li><a href="PROJECT/patch/20260101000000.1-4-ada@example.org/">
@@ -306,7 +304,7 @@ https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-1-ada@ex
 No checks yet.\
 """)
     assert await desk.ask(f"checks {series_url(posted)}") == snapshot("""\
-A series
+[0/2] A series
 https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both
 No checks yet.\
 """)
@@ -320,7 +318,7 @@ async def test_a_pending_check_is_told_and_patches_without_checks_are_not_pendin
 
     series = series_url(posted)
     assert short(await desk.ask(f"checks {series}")) == snapshot("""\
-hw: Three
+[0/3] hw: Three
 PROJECT/list/?series=1&state=*&archive=both
 Patches: ⏳ pending 1 · ✅ success 1 · 1 without checks
 • [2/3] hw: Three, part 2 · ⏳ pending
@@ -331,9 +329,9 @@ Patches: ⏳ pending 1 · ✅ success 1 · 1 without checks
     found = [await desk.ask(f"find check:{state}") for state in ("pending", "success")]
 
     assert [re.findall("checks .*", each) for each in shown] == [
-        ["checks ⏳ pending"],
+        ["checks pending"],
         ["checks ✅ success"],
-        ["checks ⏳ pending"],
+        ["checks pending"],
         [],
     ]
     assert [each.split("\n")[0] for each in found] == snapshot(
@@ -341,7 +339,7 @@ Patches: ⏳ pending 1 · ✅ success 1 · 1 without checks
     )
 
 
-@pytest.mark.parametrize(("state", "shown", "asked"), [("pending", ["checks ⏳ pending"], 1), (None, [], 1)])
+@pytest.mark.parametrize(("state", "shown", "asked"), [("pending", ["checks pending"], 1), (None, [], 1)])
 async def test_of_a_patch_that_is_not_watched_the_server_is_asked_what_its_pending_means(
     desk: Desk, state: str | None, shown: list[str], asked: int
 ) -> None:
@@ -442,7 +440,7 @@ async def test_the_comments_of_a_series_are_those_on_all_its_mails_by_time(desk:
     assert forms(await desk.reply(f"comments {series_url(posted)}")) == snapshot(
         (
             """\
-hw: Two
+[0/2] hw: Two
 PROJECT/list/?series=1&state=*&archive=both
 3 comments
 Rey Viewer · 2026-01-01 00:01 UTC · on [2/2] hw: Two, part 2
@@ -454,7 +452,7 @@ Third.\
 """,
             """\
 <p><strong><a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
-hw: Two</a></strong>
+[0/2] hw: Two</a></strong>
 <br>3 comments</p>
 <p>Rey Viewer · 2026-01-01 00:01 UTC · on <a href="PROJECT/patch/20260101000000.1-2-ada@example.org/">
 [2/2] hw: Two, part 2</a>
@@ -500,7 +498,7 @@ async def test_of_very_long_series_not_all_patches_are_asked_for(desk: Desk, mon
 
     assert "\n2 comments\nOf 4 patches, the last 2 were not looked at.\n" in comments
     assert "• [4/4] hw: Four, part 4 · ❌ fail: build\n" in checks
-    assert checks.endswith("• [3/4] hw: Four, part 3 · ⚠ warning")
+    assert checks.endswith("• [3/4] hw: Four, part 3 · ⚠️ warning")
 
 
 async def test_a_card_is_known_in_an_outage_too(tmp_path: Path) -> None:
@@ -599,5 +597,5 @@ async def test_a_reply_to_the_card_of_a_series_means_the_series_after_months(tmp
 
         shown, _ = await desk.reply("show", thread=card)
 
-    assert shown.startswith("migration: Two\n")
+    assert "migration: Two\n" in shown
     assert f"series={posted.series}&" in shown

@@ -56,7 +56,7 @@ async def test_the_newest_matches_with_their_states(desk: Desk) -> None:
         (
             """\
 3 matches for path:hw/ OR is:pull
-• [PULL,0/1] hw <PROJECT/patch/20260101000600.4-0-pull@example.org/> · Ada Sample · 📦 pull request · 2026-01-01 · New
+• [PULL 0/1] hw <PROJECT/patch/20260101000600.4-0-pull@example.org/> · Ada Sample · 📦 pull request · 2026-01-01 · New
 • hw: @\u2060room <PROJECT/list/?series=3&state=*&archive=both> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1
 • hw: Old <b> <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
@@ -65,7 +65,7 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 <p>3 matches for <code>path:hw/ OR is:pull</code></p>
 <ul>
 <li><a href="PROJECT/patch/20260101000600.4-0-pull@example.org/">
-[PULL,0/1] hw</a> · Ada Sample · 📦 pull request · 2026-01-01 · New</li>
+[PULL 0/1] hw</a> · Ada Sample · 📦 pull request · 2026-01-01 · New</li>
 <li><a href="PROJECT/list/?series=3&amp;state=*&amp;archive=both">
 hw: @\u2060room</a> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1</li>
 <li><a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
@@ -233,7 +233,7 @@ async def test_all_chunks_are_looked_at_until_enough_is_found(store: Store, monk
     everything = await a_past(store).matches(parse("path:odd/"), None, 100)
 
     assert [match.patch.id for match in matches.found] == [20, 18, 16, 14, 12]
-    assert matches.looked_at == 9
+    assert matches.looked_at == 20  # the patches that the database left out count, too
     assert [match.patch.id for match in everything.found] == list(range(19, 0, -2))
     assert everything.looked_at == 20
 
@@ -304,7 +304,7 @@ async def test_sections_of_maintainers_are_those_of_the_newest_file(store: Store
     async def found(query: str) -> list[int]:
         return [match.patch.id for match in (await looks.matches(parse(query), None, 10)).found]
 
-    with pytest.raises(UserError, match=r"^maint: finds nothing: no MAINTAINERS file is known for qemu-devel\.$"):
+    with pytest.raises(UserError, match="maint: needs a MAINTAINERS file, and the bot has none for qemu-devel"):
         await found("maint:network")
     files[SERVER, a_baseline().project] = read(MAINTAINERS)
     assert await found("maint:network") == [1]
@@ -378,7 +378,7 @@ async def test_a_pull_request_with_a_series_of_its_own_is_found_and_shown_as_one
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """)
     assert short(await desk.ask(f"show {pull}")) == snapshot("""\
-[GIT,PULL] hw
+[GIT PULL] hw
 PROJECT/patch/20260101000000.1-0-pull@example.org/
 Ada Sample · 2026-01-01 · 📦 pull request
 in [GIT,PULL] hw <PROJECT/list/?series=1&state=*&archive=both>
@@ -387,11 +387,9 @@ pull from https://git.example.org/q.git
 b4 pr 20260101000000.1-0-pull@example.org\
 """)
     assert await desk.ask(f"series {pull}") == snapshot("""\
-[GIT,PULL] hw
-https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-0-pull@example.org/
-Ada Sample · 📦 pull request
-pull from https://git.example.org/q.git
+📦 [GIT PULL] hw
 New
-Apply
+Ada Sample · pull request
+https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-0-pull@example.org/
 b4 pr 20260101000000.1-0-pull@example.org\
 """)

@@ -19,7 +19,7 @@ async def test_the_mode_of_a_room_is_the_form_where_a_query_says_none(tmp_path: 
         lines = [len(post.message.body.splitlines()) for post in said.cards(CHAT)]
         assert lines[0] == 2
         assert lines[1] > 2
-        assert all("b4 am" in post.message.body for post in said.cards(ROOM))
+        assert all("b4 shazam" in post.message.body for post in said.cards(ROOM))
 
 
 async def test_the_mode_of_a_room_outlasts_a_restart(tmp_path: Path) -> None:

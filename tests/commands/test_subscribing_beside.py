@@ -57,7 +57,7 @@ Undo: !pw unmute\
         await here.arrives("hw/a.c", name="Muted too")
         assert "is muted until it is unmuted" in await here.say("subs")
         assert await here.say("unmute") == snapshot("""\
-Everything in this room is told again, from what arrives now on.
+Everything in this room is no longer muted; what arrives from now on is posted.
 Undo: !pw mute\
 """)
         await here.arrives("hw/b.c", name="Heard")

@@ -80,6 +80,13 @@ This chat, and you
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
 • !pw me forget ADDRESS — in a direct chat: no longer count an address as yours
 • !pw export [from] — the subscriptions here, as lines for the configuration
+Changing patches on Patchwork
+• !pw state REF… STATE — set the state of patches; a series means all its patches
+• !pw delegate REF… USER|me|nobody — delegate patches to a maintainer, to yourself, or to nobody
+• !pw archive [REF…] — archive patches
+• !pw unarchive [REF…] — take patches out of the archive
+• !pw token [SERVER TOKEN] — in an encrypted direct chat: your API tokens, or one more, to change patches with
+• !pw token forget SERVER — delete the token that you gave for a server
 More about one: !pw help show
 What a QUERY may ask for: !pw help query\
 """),
@@ -603,7 +610,7 @@ Ada Sample · 2026-01-13
 in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
 New
 • migration/ram.c +1 −1
-b4 am 20260113000420.13-1-ada@example.org
+b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
 """),
     ),
@@ -1075,7 +1082,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1088,7 +1095,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1101,22 +1108,20 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
     (
         "!pw show series 2",
         snapshot("""\
-Change number 2
+🆕 [0/2] Change number 2
+New · no reviews yet
+Ada Sample · 2 patches · +4 −4 in hw/virtio/, migration/
 https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both
-Ada Sample · 2 patches
-+4 −4 in 2 files: hw/virtio/ (1), migration/ (1)
-New 2
-Patches
-• [1/2] Change number 2, part 1
-• [2/2] Change number 2, part 2
-b4 am 20260102235900.2-0-ada@example.org
+• 1/2 Change number 2, part 1
+• 2/2 Change number 2, part 2
+b4 shazam 20260102235900.2-0-ada@example.org
 git-pw series apply 2\
 """),
     ),
@@ -1129,7 +1134,7 @@ Ada Sample · 2026-01-13
 in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
 New
 • migration/ram.c +1 −1
-b4 am 20260113000420.13-1-ada@example.org
+b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
 """),
     ),
@@ -1142,7 +1147,7 @@ Ada Sample · 2026-01-13
 in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
 New
 • migration/ram.c +1 −1
-b4 am 20260113000420.13-1-ada@example.org
+b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
 """),
     ),
@@ -1155,7 +1160,7 @@ Ada Sample · 2026-01-13
 in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
 New
 • migration/ram.c +1 −1
-b4 am 20260113000420.13-1-ada@example.org
+b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
 """),
     ),
@@ -1168,7 +1173,7 @@ Ada Sample · 2026-01-13
 in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
 New
 • migration/ram.c +1 −1
-b4 am 20260113000420.13-1-ada@example.org
+b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
 """),
     ),
@@ -1181,7 +1186,7 @@ Ada Sample · 2026-01-13
 in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
 New
 • migration/ram.c +1 −1
-b4 am 20260113000420.13-1-ada@example.org
+b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
 """),
     ),
@@ -1194,7 +1199,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1216,15 +1221,13 @@ Example: !pw show 2194095\
     (
         "!pw series 4",
         snapshot("""\
-Change number 4
+🆕 [0/2] Change number 4
+New · no reviews yet
+Ada Sample · 2 patches · +2 −2 in migration/
 https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both
-Ada Sample · 2 patches
-+2 −2 in 1 file: migration/
-New 2
-Patches
-• [1/2] Change number 4, part 1
-• [2/2] Change number 4, part 2
-b4 am 20260104235900.4-0-ada@example.org
+• 1/2 Change number 4, part 1
+• 2/2 Change number 4, part 2
+b4 shazam 20260104235900.4-0-ada@example.org
 git-pw series apply 4\
 """),
     ),
@@ -1532,7 +1535,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1545,7 +1548,7 @@ Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260112235900.12-1-ada@example.org
+b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
 """),
     ),
@@ -1558,7 +1561,7 @@ Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260112235900.12-1-ada@example.org
+b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
 """),
     ),
@@ -1571,7 +1574,7 @@ Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260112235900.12-1-ada@example.org
+b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
 """),
     ),
@@ -1584,7 +1587,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1597,7 +1600,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1610,7 +1613,7 @@ Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260112235900.12-1-ada@example.org
+b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
 """),
     ),
@@ -1623,22 +1626,20 @@ Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260112235900.12-1-ada@example.org
+b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
 """),
     ),
     (
         "git-pw series apply 2",
         snapshot("""\
-Change number 2
+🆕 [0/2] Change number 2
+New · no reviews yet
+Ada Sample · 2 patches · +4 −4 in hw/virtio/, migration/
 https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both
-Ada Sample · 2 patches
-+4 −4 in 2 files: hw/virtio/ (1), migration/ (1)
-New 2
-Patches
-• [1/2] Change number 2, part 1
-• [2/2] Change number 2, part 2
-b4 am 20260102235900.2-0-ada@example.org
+• 1/2 Change number 2, part 1
+• 2/2 Change number 2, part 2
+b4 shazam 20260102235900.2-0-ada@example.org
 git-pw series apply 2\
 """),
     ),
@@ -1651,7 +1652,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1664,7 +1665,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1677,7 +1678,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1690,7 +1691,7 @@ Ada Sample · 2026-01-03
 in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
 New
 • docs/devel/index.rst +1 −1
-b4 am 20260103235900.3-1-ada@example.org
+b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
 """),
     ),
@@ -1815,7 +1816,7 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         snapshot("""\
 {path:hw/ path:docs/}
 ^^^^^^^^^
-A word without a key is looked for in the subject, and this looks like a path. Did you mean path:{path:hw/?\
+A term begins with its key, e.g. path:hw/\
 """),
     ),
     (
@@ -1991,6 +1992,13 @@ This chat, and you
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
 • !pw me forget ADDRESS — in a direct chat: no longer count an address as yours
 • !pw export [from] — the subscriptions here, as lines for the configuration
+Changing patches on Patchwork
+• !pw state REF… STATE — set the state of patches; a series means all its patches
+• !pw delegate REF… USER|me|nobody — delegate patches to a maintainer, to yourself, or to nobody
+• !pw archive [REF…] — archive patches
+• !pw unarchive [REF…] — take patches out of the archive
+• !pw token [SERVER TOKEN] — in an encrypted direct chat: your API tokens, or one more, to change patches with
+• !pw token forget SERVER — delete the token that you gave for a server
 Admins
 • !pw rooms [from] — the rooms that the bot is in
 • !pw leave ROOM — make the bot leave a room

@@ -154,7 +154,7 @@ async def test_a_bot_killed_while_it_edits_a_card_shows_the_edit_once(scene: Sce
 
     assert len(scene.room.edits(ROOM)) == 1
     assert scene.titles() == ["migration: Fix it"]
-    assert "Accepted 1 · New 1" in scene.room.shown(ROOM)[0]
+    assert "Accepted 1 of 2, New 1" in scene.room.shown(ROOM)[0]
 
 
 @pytest.mark.parametrize("moment", ["heard", *MOMENTS])
@@ -162,7 +162,7 @@ async def test_a_command_is_answered_once_though_the_bot_is_killed(scene: Scene,
     assert await scene.dies(moment, typed="help")
     await scene.live(typed="help")
 
-    assert scene.titles() == ["What you can type:"]
+    assert scene.titles() == ["Most wanted"]
 
 
 async def test_a_bot_killed_again_and_again_at_random_loses_nothing_and_says_nothing_twice(scene: Scene) -> None:

@@ -34,7 +34,7 @@ net: Fix it</a> · Ada Sample · 2026-11-23 · netdev · New</li>
 <li>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/">
 migration: Fix it</a> · Ada Sample · 2026-11-23 · qemu-devel · New</li></ul>
-<p>Known: qemu-devel (sample) since 2026-06-01 12:30 UTC, netdev (other) since 2026-06-01 12:30 UTC.</p>\
+<p>Watched: qemu-devel (sample) since 2026-06-01 12:30 UTC, netdev (other) since 2026-06-01 12:30 UTC.</p>\
 """)
 
 
@@ -53,13 +53,13 @@ def test_a_search_that_ended_early_says_where() -> None:
 
     assert body_and_html(found_shown("x", [], looked_at))[0] == snapshot("""\
 Nothing matches x
-Looked at the newest 20,000 patches, back to 2026-08-01 00:00 UTC, and no further.
-Known: qemu-devel (sample) since 2026-06-01 12:30 UTC.\
+Searched the newest 20,000 patches, back to 2026-08-01 00:00 UTC; older ones may match, too.
+Watched: qemu-devel (sample) since 2026-06-01 12:30 UTC.\
 """)
 
 
 def test_a_query_about_no_known_project_says_so() -> None:
     assert body_and_html(found_shown("project:x", [], SearchedRange(0, [])))[0] == snapshot("""\
 Nothing matches project:x
-No project that this query covers has been read yet.\
+No watched project matches this query, or none has been read yet.\
 """)

@@ -54,7 +54,7 @@ async def test_a_bot_that_is_well_is_ready_and_names_what_else_is_to_be_known() 
     assert ready.status_code == 200
     assert ready.text.splitlines() == [
         "ready",
-        "4 messages given up; “patchbot outbox list” on the bot's machine says why.",
+        "4 messages dead: “patchbot outbox list” on the bot's machine says why.",
         "#qemu:hs: needs an invitation.",
     ]
 
