@@ -107,7 +107,7 @@ async def test_a_series_that_the_bot_never_read_shows_its_present_states(tmp_pat
         shown = await Desk(rig, bot).ask(f"show https://patchwork.example.org/series/{posted.series}/")
 
     assert "hw: Fix it\n" in shown
-    assert "\nAccepted 1 · New 1\n" in shown
+    assert "\nAccepted 1 of 2, New 1 ·" in shown
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ Subscribe: !pw sub path:migration/\
     assert "Nothing in 7 days for path:docs/" in await here.say("test path:docs/")
     assert "2 series in 12 hours" in await here.say("test path:migration/ 12h")
     assert "I cannot read this query" in await here.say("test pth:migration/")
-    assert "at most 180 days" in await here.say("test path:migration/ 900d")
+    assert "180 days at most" in await here.say("test path:migration/ 900d")
     assert "no subscriptions" in await here.say("subs")
     await here.arrives("migration/a.c", name="Later")
     assert here.titles() == []

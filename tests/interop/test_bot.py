@@ -25,6 +25,6 @@ async def test_a_person_is_served_in_a_direct_chat(stage: Stage, elements: Eleme
         said = await the_bot_serves(stage, ann, chat)
 
     _, answer, undo, card = [message.body for message in said]
-    assert answer.startswith("What you can type:")
+    assert answer.startswith("Most wanted")
     assert "Undo: unsub" in undo
     assert card.startswith("migration: Fix it")

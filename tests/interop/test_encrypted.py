@@ -79,7 +79,7 @@ async def test_who_excludes_unsigned_devices_is_served_in_an_encrypted_chat(stag
 
     assert all(message.is_trusted for message in said)
     assert "Undo: unsub" in said[1].body
-    assert said[2].body.startswith("What you can type:")
+    assert said[2].body.startswith("Most wanted")
     assert titles(said) == ["migration: Fix it"]
     assert list((await ann.trust(stage.me)).devices.values()) == [True]
 
@@ -98,8 +98,8 @@ async def test_a_card_is_edited_in_its_place_and_what_happens_is_told_in_its_thr
         *_, reply = await ann.hears(chat, stage.me, 4)
         *_, edited, _ = await ann.shows(chat, stage.me, lambda said: said[2].body != card.body)
 
-    assert "New" in card.body.splitlines()
-    assert edited.body == card.body.replace("\nNew\n", "\nAccepted\n")
+    assert "New · no reviews yet" in card.body.splitlines()
+    assert edited.body == card.body.replace("🆕", "✅").replace("\nNew ·", "\nAccepted ·")
     assert (edited.event, edited.original["body"]) == (card.event, card.body)
     assert reply.relation is not None
     assert (reply.relation["rel_type"], reply.relation["event_id"]) == ("m.thread", card.event)

@@ -16,7 +16,7 @@ async def test_an_encrypted_room_gets_its_cards_and_answers(stage: Stage, ann: P
 
     async with stage.running() as bot:
         stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))
-        [card] = [text for text in await friend.reads(room, stage.me, 2) if not text.startswith("Hello!")]
+        [card] = [text for text in await friend.reads(room, stage.me, 2) if not text.startswith("👋")]
         await friend.say(room, "!pw version")
         answer = (await friend.reads(room, stage.me, 3))[2]
         status, told = await stage.patchbot("keys", "status")

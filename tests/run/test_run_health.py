@@ -96,7 +96,7 @@ async def test_status_tells_everybody_how_the_bot_is(stage: Stage, ann: Person) 
         await ann.say(room, "!pw status")
         (answer,) = await stage.said(ann, room, "answer", 1)
 
-    assert re.match(rf"patchwork-matrix-bot [\d.]+, running {SINCE}\nsample: polled at ", answer["body"])
+    assert re.match(r"🟢 All well · patchbot [\d.]+, up .*\n• 🟢 sample — ", answer["body"])
     assert answer["msgtype"] == "m.notice"
 
 

@@ -96,7 +96,7 @@ async def test_a_card_lives_on_through_kills_and_dies_with_its_redaction(
             await killed_when(stage, lambda: len(fault.held) == 2)  # the edit or the reply
             proxy.heal()
             async with stage.running():
-                await shows(stage, ann, room, "New 17 · Accepted 1")
+                await shows(stage, ann, room, "Accepted 1 of 18, New 17")
                 await stage.said(ann, room, "reply", 1)
                 await at_rest(stage)
                 [(card, _)] = await cards_of(stage, ann, room)

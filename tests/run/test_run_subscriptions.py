@@ -40,8 +40,8 @@ async def test_a_member_is_refused_until_a_promotion_and_a_stranger_has_a_chat(
         [rings] = await stage.cards(eve, chat, 1)
 
     assert told[0] == "Subscribed, as 1: path:migration/"
-    assert told[1] == "Changing what this room hears needs power level 50 here, and yours is 0."
-    assert listed["body"].startswith(f"This room has 1 subscription:\n• 1: path:migration/ — by {ann.user} on ")
+    assert told[1] == "Only moderators may change what is posted here (power level 50; yours is 0)."
+    assert listed["body"].startswith("This room has 1 subscription\n• 1 · path:migration/ — ")
     assert told[3] == "Subscribed, as 2: path:docs/"
     assert (card["msgtype"], rings["msgtype"]) == ("m.notice", "m.text")
 
@@ -63,7 +63,7 @@ async def test_a_command_is_carried_out_and_answered_once_whenever_the_bot_is_ki
 
     assert [title_of(content["body"]) for content in told] == [
         "Subscribed, as 1: path:migration/",
-        "This room has 1 subscription:",
+        "This room has 1 subscription",
     ]
 
 
@@ -82,7 +82,7 @@ async def test_a_new_direct_chat_takes_the_place_of_the_one_that_its_person_left
         await ann.say(second, "subs")
         (told,) = await stage.said(ann, second, "answer", 1)
 
-    assert "• 1: path:migration/" in told["body"]
+    assert "• 1 · path:migration/" in told["body"]
 
 
 async def test_a_room_in_the_place_of_another_takes_its_subscriptions_along(stage: Stage, ann: Person) -> None:
@@ -136,4 +136,4 @@ async def test_a_room_of_many_is_not_direct_because_somebody_called_it_so(
         await bob.say(room, "!pw sub path:docs/")
         (refusal,) = await stage.said(ann, room, "answer", 1)
 
-    assert refusal["body"].startswith("Changing what this room hears needs power level 50 here")
+    assert refusal["body"].startswith("Only moderators may change what is posted here (power level 50")
