@@ -12,7 +12,7 @@ from story import Work, facts_of, told_of
 _STATES = re.compile(r"(\w+)(?:, (?:all (\d+)|\d+ of \d+) patch(?:es)?)? \(was New(?:: ([\d/, ]+))?\)")
 _THINGS = re.compile(r"ci-\d+|Remark \d+\.")
 _LISTED = re.compile(r"/list/\?series=(\d+)")
-_ACCEPTED = "✅ Accepted"
+_ACCEPTED = "→ Accepted"
 
 
 @dataclass(frozen=True, slots=True)
