@@ -27,4 +27,4 @@ async def test_a_person_is_served_in_a_direct_chat(stage: Stage, elements: Eleme
     _, answer, undo, card = [message.body for message in said]
     assert answer.startswith("Most wanted")
     assert "Undo: unsub" in undo
-    assert card.startswith("migration: Fix it")
+    assert card.startswith("🆕 migration: Fix it")

@@ -99,7 +99,7 @@ async def test_a_card_is_edited_in_its_place_and_what_happens_is_told_in_its_thr
         *_, edited, _ = await ann.shows(chat, stage.me, lambda said: said[2].body != card.body)
 
     assert "New · no reviews yet" in card.body.splitlines()
-    assert edited.body == card.body.replace("🆕", "✅").replace("\nNew ·", "\nAccepted ·")
+    assert edited.body == card.body.replace("🆕", "✅").replace("\nNew · no reviews yet", "\nAccepted")
     assert (edited.event, edited.original["body"]) == (card.event, card.body)
     assert reply.relation is not None
     assert (reply.relation["rel_type"], reply.relation["event_id"]) == ("m.thread", card.event)

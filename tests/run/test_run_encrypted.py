@@ -22,7 +22,7 @@ async def test_an_encrypted_room_gets_its_cards_and_answers(stage: Stage, ann: P
         status, told = await stage.patchbot("keys", "status")
         refused = await stage.patchbot("keys", "reset", "--yes")
 
-    assert card.startswith("migration")
+    assert card.startswith("🆕 migration")
     assert answer.startswith("patchwork-matrix-bot")
     assert await ann.bodies(room, stage.me) == []
     assert status == 0, told
