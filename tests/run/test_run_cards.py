@@ -17,9 +17,9 @@ async def test_each_room_gets_one_card_of_what_it_asked_for_and_of_nothing_else(
         for room, count in ((migration, 2), (docs, 2), (chat, 2)):
             await stage.cards(ann, room, count)
 
-    assert await stage.titles(ann, migration) == [SEED_SERIES, "migration: The last"]
+    assert await stage.titles(ann, migration) == [f"[v6] {SEED_SERIES}", "migration: The last"]
     assert await stage.titles(ann, docs) == ["docs: Say it", "migration: The last"]
-    assert await stage.titles(ann, chat) == [SEED_SERIES, "migration: The last"]
+    assert await stage.titles(ann, chat) == [f"[v6] {SEED_SERIES}", "migration: The last"]
     seed, (in_chat, _) = (await stage.cards(ann, migration))[0], await stage.cards(ann, chat)
     assert (seed["msgtype"], in_chat["msgtype"]) == ("m.notice", "m.text")
     assert {name: value for name, value in seed.items() if name not in {"body", "formatted_body", "msgtype"}} == {
