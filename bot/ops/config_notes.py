@@ -2,35 +2,20 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.ids import ServerName
 from bot.ops.summary import RoomQuery
-from bot.query.keys import Key
-from bot.query.query import Query, spelled, terms_of
-from bot.query.values import ANY_STATE, Transition
-from bot.subscriptions.lint import hints
+from bot.patchwork.states import NO_STATES
+from bot.query.query import Query
+from bot.subscriptions.lint import hints, name_doubts, state_doubts
 from bot.subscriptions.section_changes import looks_at, sections_named
 
 _SQLITE = "sqlite:///"
 _EXAMPLE = "example.org"
-# The states of a new Patchwork; its administrators may add others
-STATES = (
-    "new",
-    "under-review",
-    "accepted",
-    "rejected",
-    "rfc",
-    "not-applicable",
-    "changes-requested",
-    "awaiting-upstream",
-    "superseded",
-    "deferred",
-)
 _PAGE = re.compile(
     r"/(?:user|users|about|mail|register|help|list|login|admin|home|index)(?:/|$)|/[^/]*\.(?:html?|php|cgi)$",
     re.IGNORECASE,
@@ -154,42 +139,14 @@ def _unreadable(key: str, path: str) -> Iterator[str]:
 
 def _of_query(query: Query, servers: Sequence[PatchworkSettings]) -> Iterator[str]:
     """Yield notes on names in *query* that are not in the settings, and on sections that no file defines."""
-    projects = {project.name for server in servers for project in server.projects}
-    unknown = [
-        *_unwatched(query, Key.SERVER, {server.name for server in servers}),
-        *_unwatched(query, Key.PROJECT, projects),
-    ]
+    unknown = name_doubts(query, {server.name: [each.name for each in server.projects] for server in servers})
     yield from unknown
     watched = [(ServerName(server.name), project.name) for server in servers for project in server.projects]
     if not unknown and not any(looks_at(query, *each) for each in watched):
         yield "no server has a project for which this can match."
-    yield from _unknown_states(query)
+    yield from state_doubts(query, {server.name: NO_STATES for server in servers})
     if sections_named(query) and not any(project.maintainers for server in servers for project in server.projects):
         yield "maint: matches nothing, because no project has a MAINTAINERS file (maintainers = …)."
-
-
-def _unwatched(query: Query, key: Key, known: Iterable[str]) -> Iterator[str]:
-    by_name = {name.casefold(): name for name in sorted(known)}
-    for name in _values(query, key):
-        if name.casefold() not in by_name:
-            near = get_close_matches(name.casefold(), by_name, n=1)
-            guess = f"did you mean {key}:{by_name[near[0]]}?" if near else f"watched: {', '.join(by_name.values())}."
-            yield f"{key}:{spelled(name)} is not watched; {guess}"
-
-
-def _unknown_states(query: Query) -> Iterator[str]:
-    for slug in _values(query, Key.STATE):
-        if slug not in {*STATES, ANY_STATE}:
-            near = get_close_matches(slug, STATES, n=1)
-            guess = f"; did you mean {Key.STATE}:{near[0]}?" if near else f". Those are {', '.join(STATES)}."
-            yield f"{Key.STATE}:{slug} is not one of the states that each Patchwork has{guess}"
-
-
-def _values(query: Query, key: Key) -> list[str]:
-    """Return the values of *key* in *query*, each once; a transition has two."""
-    values = (value for term in terms_of(query.tree) if term.key is key for value in term.values)
-    texts = ((each.before, each.after) if isinstance(each, Transition) else (str(each),) for each in values)
-    return list(dict.fromkeys(text for some in texts for text in some))
 
 
 def _repeated(subscriptions: Sequence[RoomQuery]) -> Iterator[str]:
