@@ -169,7 +169,7 @@ class Answerer:
         return grammar.addressed(message.body, manners.prefix, manners.user, direct=self._is_direct(message))
 
     def _is_allowed(self, message: InboxMessage, now: float) -> bool:
-        """Return whether a message may be answered; the welcome always may, as nobody typed it."""
+        """Return whether a message may be answered; the welcome always may, and counts for nobody."""
         return message.event == ARRIVAL or self._limits.allow(message.sender, message.room, now)
 
     def _is_direct(self, message: InboxMessage) -> bool:
@@ -193,7 +193,8 @@ class Answerer:
         """Start a command unless others in this turn used up the room's limit; the next turn then rejects it."""
         now = self._clock.monotonic()
         if self._is_allowed(message, now):
-            self._limits.count(message.sender, message.room, now)
+            if message.event != ARRIVAL:
+                self._limits.count(message.sender, message.room, now)
             self._busy.add(message.sender)
             group.create_task(self._answered(message))
 

@@ -23,6 +23,7 @@ async def test_each_room_gets_one_card_of_what_it_asked_for_and_of_nothing_else(
     seed, (in_chat, _) = (await stage.cards(ann, migration))[0], await stage.cards(ann, chat)
     assert (seed["msgtype"], in_chat["msgtype"]) == ("m.notice", "m.text")
     assert {name: value for name, value in seed.items() if name not in {"body", "formatted_body", "msgtype"}} == {
+        "com.beeper.linkpreviews": [],
         "format": "org.matrix.custom.html",
         "m.mentions": {},
         "org.patchbot": {
@@ -34,7 +35,7 @@ async def test_each_room_gets_one_card_of_what_it_asked_for_and_of_nothing_else(
             "version": 6,
         },
     }
-    assert "18 patches · v6" in seed["body"]
+    assert "· 18 patches ·" in seed["body"]
     assert "migration/" in seed["body"]
     assert f'<a href="{stage.patchwork_url}/project/{PROJECT}/list/?series=1' in seed["formatted_body"]
 

@@ -96,7 +96,7 @@ async def test_a_card_lives_on_through_kills_and_dies_with_its_redaction(
             await killed_when(stage, lambda: len(fault.held) == 2)  # the edit or the reply
             proxy.heal()
             async with stage.running():
-                await shows(stage, ann, room, "Accepted 1 of 18, New 17")
+                await shows(stage, ann, room, "New 17 of 18, Accepted 1")
                 await stage.said(ann, room, "reply", 1)
                 await at_rest(stage)
                 [(card, _)] = await cards_of(stage, ann, room)
@@ -114,7 +114,7 @@ async def test_a_card_lives_on_through_kills_and_dies_with_its_redaction(
 
             assert len(await edits(stage, ann, room, card)) == 1
             [(_, later)] = await cards_of(stage, ann, room)  # the redacted one is empty
-            assert later["body"].startswith("migration: Later")
+            assert later["body"].startswith("🆕 migration: Later")
             assert len(await ann.thread(room, card)) == 1
 
 
