@@ -1,6 +1,7 @@
 """Wires all parts of the bot together, and runs them."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -43,7 +44,9 @@ from bot.room_registry import Rooms
 from bot.search import PatchSearch
 from bot.store.inbox_book import InboxMessage
 from bot.store.retry_book import RetryKind
+from bot.store.session_book import SessionState
 from bot.store.store import Store
+from bot.store.subscription_book import AllSubscriptions
 from bot.subscriptions.registry import Audience, ProjectInfo
 from bot.watch.card_edits import CardEditor
 from bot.watch.digest_posts import DigestPosts, DigestSources, ListedNow
@@ -78,10 +81,20 @@ class Bot:
     async def remember(self) -> None:
         """Load the rooms and their subscriptions from the store."""
         async with self.rooms.listeners.changing:
-            async with self.store.transaction() as tx:
-                stored = await tx.session.load(self.user)
-                everything = await tx.subscriptions.load_all()
-            self.rooms.load(stored, everything)
+            self.rooms.load(*await self._stored_rooms())
+
+    async def start(self) -> None:
+        """Do what `remember` does, in a thread, before anything else uses the rooms."""
+        stored, everything = await self._stored_rooms()
+        gc.disable()  # nothing of this is garbage, and collections would look through it again and again
+        try:
+            await asyncio.to_thread(self.rooms.load, stored, everything)
+        finally:
+            gc.enable()
+
+    async def _stored_rooms(self) -> tuple[SessionState, AllSubscriptions]:
+        async with self.store.transaction() as tx:
+            return await tx.session.load(self.user), await tx.subscriptions.load_all()
 
     async def run(
         self,
@@ -270,11 +283,11 @@ async def assembled(
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
         edits, replies = CardEditor(store, sites), ThreadReplies(store, audience, sites)
         duties = Duties(store, clock, _duties(edits, replies, digests, floods))
-        audience.index.on_change = duties.wake
         bot = Bot(
             store, rooms, tuple(watches), rulebook, sender, answerer, overview, settings.matrix.user_id, duties, early
         )
-        await bot.remember()
+        await bot.start()
+        audience.index.on_change = duties.wake
         yield bot
 
 

@@ -229,9 +229,10 @@ def _rooms_with_comments(index: Index, changes: Iterable[Change], after: Facts) 
     of_comments = frozenset({OnKind.COMMENT})
     if not any(change.kind is ChangeKind.TRAILERS for change in changes) or not index.anybody_hears(of_comments):
         return frozenset()
-    found = (match.subscription for match in index.match_changed(after, of_comments))
     return frozenset(
-        each.room for each in found if OnKind.COMMENT in each.query.options.on and each.query.options.digest is None
+        each.room
+        for each in index.find_changed(after, of_comments)
+        if OnKind.COMMENT in each.query.options.on and each.query.options.digest is None
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from bot.query.facts import MAX_SEEN, Facts, PatchView
 from bot.query.index.path_trie import PathTrie
@@ -20,8 +20,10 @@ class TermOutcome(Enum):
     EXCLUDED = "excludes"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+_FOUND = TermOutcome.FOUND  # an attribute of an enum takes as long as a reason
+
+
+class Reason(NamedTuple):
     """A term, or an excluded group, and its outcome.
 
     *seen* are the matches of the term, or, if it has none, what the patch has instead; at most MAX_SEEN items.
@@ -76,6 +78,20 @@ class Evaluator:
             case _:
                 assert_never(node)
 
+    def explain(self, node: Node) -> tuple[Reason, ...]:
+        """Return the reasons that `decide` returns for *node*, which is known to match."""
+        match node:
+            case Term():
+                return (Reason(_FOUND, str(node), node.key.spec.find_all(self._patch, node.values)),)
+            case Not():
+                return ()
+            case And(parts):
+                return _distinct(reason for part in parts for reason in self.explain(part))
+            case Or(parts):
+                return _distinct(reason for part in parts if self.accepts(part) for reason in self.explain(part))
+            case _:
+                assert_never(node)
+
     def decide(self, node: Node) -> Verdict:
         """Return whether *node* matches the patch, and why."""
         match node:
@@ -123,4 +139,8 @@ class Evaluator:
 
 
 def _reasons_of(verdicts: Iterable[Verdict]) -> tuple[Reason, ...]:
-    return tuple(dict.fromkeys(reason for verdict in verdicts for reason in verdict.reasons))
+    return _distinct(reason for verdict in verdicts for reason in verdict.reasons)
+
+
+def _distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reasons))

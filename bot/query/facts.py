@@ -1,7 +1,8 @@
 """The facts of a patch, which decide whether a query matches it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -114,24 +115,33 @@ class PathHits:
     """The matches of path *patterns*, which are their own ids, with a patch's *paths*."""
 
     def __init__(self, patterns: PathTrie[str], paths: Sequence[str]) -> None:
-        self.patterns: frozenset[str] = frozenset().union(*map(patterns.matches, paths)) if paths else _NO_PATTERNS
-        self._trie = patterns
+        self._matches = [patterns.matches(path) for path in paths]
+        self.patterns: AbstractSet[str] = set().union(*self._matches) if paths else _NO_PATTERNS
         self._paths = paths
 
-    def paths(self, patterns: Iterable[str]) -> Things:
+    def paths(self, patterns: Sequence[object]) -> Things:
         """Return the paths that match any of *patterns*, in the order of the diff, at most MAX_SEEN."""
-        indices = [self._indices[pattern] for pattern in patterns if pattern in self.patterns]
-        return tuple(self._paths[index] for index in sorted(set().union(*indices))[:MAX_SEEN])
+        if len(patterns) == 1:
+            return self._paths_of.get(patterns[0], ())
+        matching: set[str] = set().union(*[self._paths_of.get(pattern, ()) for pattern in patterns])
+        return tuple(sorted(matching, key=self._places.__getitem__)[:MAX_SEEN])
 
     @cached_property
-    def _indices(self) -> dict[str, list[int]]:
-        """The indices of the first MAX_SEEN matching paths by pattern, computed when a reason needs them."""
-        indices: dict[str, list[int]] = {pattern: [] for pattern in self.patterns}
-        for index, path in enumerate(self._paths):
-            for pattern in self._trie.matches(path):
-                if len(indices[pattern]) < MAX_SEEN:
-                    indices[pattern].append(index)
-        return indices
+    def _paths_of(self) -> Mapping[object, Things]:
+        """The first MAX_SEEN matching paths by pattern, found when a reason needs them."""
+        if len(self._paths) == 1:
+            return dict.fromkeys(self.patterns, (self._paths[0],))
+        paths: dict[object, list[str]] = {pattern: [] for pattern in self.patterns}
+        for path, patterns in zip(self._paths, self._matches, strict=True):
+            for pattern in patterns:
+                if len(matching := paths[pattern]) < MAX_SEEN:
+                    matching.append(path)
+        return {pattern: tuple(matching) for pattern, matching in paths.items()}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """The place of each path in the diff."""
+        return {path: place for place, path in enumerate(self._paths)}
 
 
 class PatchView:

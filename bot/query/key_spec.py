@@ -4,10 +4,11 @@ A handle is a value by which the index finds queries: a path pattern, an address
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 from bot.query.facts import MAX_SEEN, FactName, Facts, PatchView, Things
 from bot.query.index.trigrams import MIN_CHARACTERS
@@ -19,23 +20,42 @@ class HandleField:
     """A field of patches in which handles are looked up.
 
     *rank* orders the fields by the selectivity of their handles, the best first. *names* returns the names of all
-    handles of a patch; if the handles *are_parts* of texts, it returns these texts, folded.
+    handles of a patch; if the handles *are_parts* of texts, it returns these texts, folded. They depend only on the
+    *source*, which is the same for many patches and can be hashed quickly; None if there is no such thing.
     """
 
     rank: int
     names: Callable[[PatchView], Collection[str]]
     are_parts: bool = False
+    source: Callable[[Facts], Hashable] | None = None
 
+
+# The facts of few values: a text, or a tuple of texts.
+_SOURCES = frozenset(
+    {
+        FactName.SERVER,
+        FactName.PROJECT,
+        FactName.SUBJECTS,
+        FactName.PREFIXES,
+        FactName.TO,
+        FactName.CC,
+        FactName.DELEGATE,
+    }
+)
 
 Handle: TypeAlias = tuple[HandleField, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ValueHandle:
+class ValueHandle(NamedTuple):
     """A handle of every patch that a value matches; if it *decides*, no other patch has it."""
 
     handle: Handle
     decides: bool = True
+
+
+def source_of(facts: tuple[FactName, ...]) -> Callable[[Facts], Hashable] | None:
+    """Return the source of handles that depend on *facts*; None unless this is one of `_SOURCES`."""
+    return attrgetter(facts[0].value) if len(facts) == 1 and facts[0] in _SOURCES else None
 
 
 def part_handle(field: HandleField, text: str, *, decides: bool) -> ValueHandle | None:
@@ -130,7 +150,7 @@ class IndexedKey(KeySpec):
     @cached_property
     def fields(self) -> tuple[HandleField, ...]:
         """The one field."""
-        return (HandleField(self.rank, self.handle_names),)
+        return (HandleField(self.rank, self.handle_names, source=source_of(self.facts)),)
 
     @abstractmethod
     def handle_names(self, patch: PatchView) -> Collection[str]:

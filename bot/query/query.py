@@ -11,7 +11,7 @@ different texts.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from bot.query.facts import FactName
@@ -31,9 +31,14 @@ class Term:
 
     key: Key
     values: tuple[Value, ...]
+    _text: str | None = field(default=None, init=False, repr=False, compare=False)  # None until somebody asks
 
     def __str__(self) -> str:
-        return f"{self.key}:{self.spelled_values}"
+        text = self._text
+        if text is None:
+            text = f"{self.key}:{self.spelled_values}"
+            object.__setattr__(self, "_text", text)
+        return text
 
     @property
     def spelled_values(self) -> str:
@@ -89,6 +94,7 @@ _CHANGES = {
     FactName.CHECK: OnKind.CHECK,
     FactName.CHECKS: OnKind.CHECK,
 }
+_DEFAULT_HEARS = frozenset(DEFAULT_ON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class Query:
 
     tree: Node
     options: SubscriptionOptions = NO_OPTIONS
+    _implied: frozenset[OnKind] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.tree} {self.options}" if self.options else str(self.tree)
@@ -104,13 +111,20 @@ class Query:
     @property
     def hears(self) -> frozenset[OnKind]:
         """The kinds of news to post: those of `on:` (default: new and revision), and those that terms imply."""
+        if not self.options.on and not self.implied:
+            return _DEFAULT_HEARS
         return self.implied.union(self.options.on or DEFAULT_ON)
 
     @property
     def implied(self) -> frozenset[OnKind]:
         """The kinds of changes by which the query can become true, so that it is evaluated again after these."""
-        facts = (fact for term in positive_terms(self.tree) for fact in term.facts)
-        return frozenset(_CHANGES[fact] for fact in facts if fact in _CHANGES)
+        if self._implied is None:
+            may_imply = [
+                term for term in positive_terms(self.tree) if not _CHANGES.keys().isdisjoint(term.key.spec.facts)
+            ]
+            facts = (fact for term in may_imply for fact in term.facts)
+            object.__setattr__(self, "_implied", frozenset(_CHANGES[fact] for fact in facts if fact in _CHANGES))
+        return self._implied or frozenset()
 
 
 def all_of(parts: Iterable[Node]) -> Node:
@@ -160,8 +174,9 @@ def facts_in(node: Node) -> frozenset[FactName]:
 
 def patterns_of(node: Node) -> tuple[str, ...]:
     """Return all path patterns in *node*, including excluded ones, each once."""
-    values = (str(value) for term in terms_of(node) if term.key is Key.PATH for value in term.values)
-    return tuple(dict.fromkeys(values))
+    return tuple(
+        dict.fromkeys([str(value) for term in terms_of(node) if term.key is Key.PATH for value in term.values])
+    )
 
 
 def depth_of(node: Node) -> int:

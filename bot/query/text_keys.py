@@ -2,9 +2,10 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Final
 
 from bot.patchwork.diff.headers import plain
@@ -13,7 +14,7 @@ from bot.query.facts import Facts, PatchView, Things
 from bot.query.index.globs import PatternError, unescaped
 from bot.query.index.path_trie import read_pattern
 from bot.query.index.regexes import as_utf_8
-from bot.query.key_spec import HandleField, IndexedKey, KeySpec, UnindexedKey, ValueHandle, part_handle
+from bot.query.key_spec import HandleField, IndexedKey, KeySpec, UnindexedKey, ValueHandle, part_handle, source_of
 from bot.query.values import (
     Regex,
     Value,
@@ -41,13 +42,13 @@ class PathKey(IndexedKey):
             raise ValueMistake(f"This path {error}.", hint) from None
 
     def find(self, patch: PatchView, value: Value) -> Things:
-        return patch.hits.paths((str(value),))
+        return patch.hits.paths((value,))
 
     def matches(self, patch: PatchView, values: Sequence[Value]) -> bool:
         return not patch.hits.patterns.isdisjoint(values)
 
     def find_all(self, patch: PatchView, values: Sequence[Value]) -> Things:
-        return patch.hits.paths(map(str, values))
+        return patch.hits.paths(values)
 
     def instead(self, facts: Facts, _values: Sequence[Value], /) -> Things:
         return facts.paths
@@ -72,6 +73,8 @@ class NameOrAddressKey(KeySpec):
     rank: int
     part_rank: int
     handles_decide: bool
+    address_source: Callable[[Facts], Hashable] | None = None  # of the handles in each field
+    name_source: Callable[[Facts], Hashable] | None = None
 
     @abstractmethod
     def addresses(self, facts: Facts) -> Iterable[str]:
@@ -93,8 +96,15 @@ class NameOrAddressKey(KeySpec):
     @cached_property
     def fields(self) -> tuple[HandleField, ...]:
         return (
-            HandleField(self.rank, lambda patch: _address_names(self.addresses(patch.facts))),
-            HandleField(self.part_rank, lambda patch: [*map(folded, self.names(patch.facts))], are_parts=True),
+            HandleField(
+                self.rank, lambda patch: _address_names(self.addresses(patch.facts)), source=self.address_source
+            ),
+            HandleField(
+                self.part_rank,
+                lambda patch: [*map(folded, self.names(patch.facts))],
+                are_parts=True,
+                source=self.name_source,
+            ),
         )
 
     def handle(self, value: Value, /) -> ValueHandle | None:
@@ -108,6 +118,9 @@ class NameOrAddressKey(KeySpec):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SubmitterKey(NameOrAddressKey):
     """A key for the submitter of a patch."""
+
+    address_source: Callable[[Facts], Hashable] | None = attrgetter("submitter.email")
+    name_source: Callable[[Facts], Hashable] | None = attrgetter("submitter.name")
 
     def addresses(self, facts: Facts) -> Iterable[str]:
         return (facts.submitter.email,)
@@ -191,7 +204,7 @@ class SubjectKey(IndexedKey):
 
     @cached_property
     def fields(self) -> tuple[HandleField, ...]:
-        return (HandleField(self.rank, self.handle_names, are_parts=True),)
+        return (HandleField(self.rank, self.handle_names, are_parts=True, source=source_of(self.facts)),)
 
     def handle_names(self, patch: PatchView) -> Collection[str]:
         return [plain for _, plain in patch.subjects]

@@ -187,8 +187,9 @@ _PLAIN_QUOTES = str.maketrans(
 
 def folded(text: str) -> str:
     """Return *text* without differences of case, composition, quotes, dashes, white space and invisible characters."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", visible(text)).translate(_PLAIN_QUOTES)
+    if text.isascii():
+        return " ".join(text.lower().split())
+    text = unicodedata.normalize("NFC", visible(text)).translate(_PLAIN_QUOTES)
     return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
 
 

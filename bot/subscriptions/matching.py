@@ -1,10 +1,10 @@
 """Matching of new series, and changes of known ones, to rooms. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
 from bot.patchwork.model import Patch
@@ -46,8 +46,7 @@ class Arrival:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MatchReason:
+class MatchReason(NamedTuple):
     """A matching subscription of the room, and the matching term."""
 
     subscription: SubscriptionId
@@ -82,12 +81,13 @@ def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None 
     submission = arrival.submission
     rooms: set[RoomId] = set()
     found = _Found()
-    deaf: set[SubscriptionId] = set()  # what arrived is not what they want to be told of
+
+    def is_wanted(subscription: Subscription) -> bool:
+        is_done = subscription.id in found.full and subscription.room in rooms
+        return not is_done and arrival.is_heard_by(subscription)
+
     for patch in submission.patches:
-        done = deaf | {each for each in found.full if found.rooms[each] in rooms}
-        matches = matches_of(index, (arrival.server, submission), patch, maintainers, without=done)
-        deaf |= {match.subscription.id for match in matches if not arrival.is_heard_by(match.subscription)}
-        matches = [match for match in matches if match.subscription.id not in deaf]
+        matches = matches_of(index, (arrival.server, submission), patch, maintainers, is_wanted)
         for match in matches:
             found.add(match)
         if patch.id in arrival.news:
@@ -108,7 +108,6 @@ class _Found:
     """The matches by room, with only the first reasons of a subscription that matches many patches."""
 
     full: set[SubscriptionId] = field(default_factory=set)  # those with as many reasons as are kept
-    rooms: dict[SubscriptionId, RoomId] = field(default_factory=dict)
     _why: dict[RoomId, dict[MatchReason, None]] = field(default_factory=dict)
     _options: dict[RoomId, dict[SubscriptionOptions, None]] = field(default_factory=dict)
     _named: Counter[SubscriptionId] = field(default_factory=Counter)
@@ -116,7 +115,6 @@ class _Found:
     def add(self, match: Match) -> None:
         """Add a match of a patch and a subscription."""
         subscription = match.subscription
-        self.rooms[subscription.id] = subscription.room
         self._options.setdefault(subscription.room, {})[subscription.query.options] = None
         why = self._why.setdefault(subscription.room, {})
         for reason in match.reasons:
@@ -139,7 +137,7 @@ def _bounded(reason: Reason) -> Reason:
     """Return *reason* with long texts cut, because it is stored with each card."""
     if all(len(each) <= LONGEST_FOUND for each in reason.seen):
         return reason
-    return replace(reason, seen=tuple(each[:LONGEST_FOUND] for each in reason.seen))
+    return reason._replace(seen=tuple(each[:LONGEST_FOUND] for each in reason.seen))
 
 
 def matches_of(
@@ -147,11 +145,11 @@ def matches_of(
     judged: tuple[ServerName, Submission],
     patch: Patch,
     maintainers: Maintainers | None = None,
-    without: AbstractSet[SubscriptionId] = frozenset(),
+    wanted: Callable[[Subscription], bool] | None = None,
 ) -> list[Match]:
-    """Return the subscriptions that a *patch* of a server's submission is for, but for those to do *without*."""
+    """Return the *wanted* subscriptions that a *patch* of a server's submission is for, with the reasons."""
     server, submission = judged
-    return index.match(facts_of(server, patch, submission.series, sections_of(patch, maintainers)), without)
+    return index.match(facts_of(server, patch, submission.series, sections_of(patch, maintainers)), wanted)
 
 
 def awaits_review(
@@ -212,11 +210,15 @@ def hearings(index: Index, happened: PatchChange) -> Iterator[ChangeMatch]:
     """
     if not index.anybody_hears(happened.changes):
         return
-    matches = index.match_changed(happened.after, happened.changes)
-    named = [happened.changes.intersection(match.subscription.query.options.on) for match in matches]
+    subscriptions = index.find_changed(happened.after, happened.changes)
+    named = [happened.changes.intersection(each.query.options.on) for each in subscriptions]
     matched_before = set() if all(named) else index.find(happened.before)
-    for match, asked in zip(matches, named, strict=True):
-        came_true = match.subscription.id not in matched_before
-        implied = match.subscription.query.implied & happened.changes if came_true else frozenset()
+    kinds: dict[SubscriptionId, tuple[frozenset[OnKind], frozenset[OnKind]]] = {}
+    for subscription, asked in zip(subscriptions, named, strict=True):
+        came_true = subscription.id not in matched_before
+        implied = subscription.query.implied & happened.changes if came_true else frozenset()
         if told := asked | implied:
-            yield ChangeMatch(match, asked, told)
+            kinds[subscription.id] = asked, told
+    if kinds:
+        for match in index.match(happened.after, lambda each: each.id in kinds):
+            yield ChangeMatch(match, *kinds[match.subscription.id])

@@ -66,5 +66,7 @@ class FollowedSubmissions:
     def _match(self, server: ServerName, submission: Submission, on: frozenset[OnKind]) -> bool:
         maintainers = self._maintainers(server, submission.project)
         judged = (server, submission)
-        found = (match for patch in submission.patches for match in matches_of(self._index, judged, patch, maintainers))
-        return any(not on.isdisjoint(match.subscription.query.options.on) for match in found)
+        return any(
+            matches_of(self._index, judged, patch, maintainers, lambda each: not on.isdisjoint(each.query.options.on))
+            for patch in submission.patches
+        )

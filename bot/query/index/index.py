@@ -9,22 +9,23 @@ excluded handles, so that the matches of a patch are a union of sets. Any other 
 its anchor: handles of which every match has at least one. A query without an anchor is evaluated for every patch.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import assert_never
+from typing import Final, NamedTuple, assert_never
 
 from bot.ids import RoomId, SubscriptionId
 from bot.query.evaluate import Evaluator, Reason
 from bot.query.facts import FactName, Facts, PatchView
-from bot.query.index.path_trie import PathTrie
+from bot.query.index.path_trie import Ids, PathTrie, with_id, without_id
 from bot.query.index.trigrams import WordIndex
 from bot.query.key_spec import Handle, HandleField
 from bot.query.keys import Key
 from bot.query.options import ARRIVALS, OnKind
-from bot.query.query import And, Node, Not, Or, Query, Term, facts_in, patterns_of
+from bot.query.query import And, Node, Not, Or, Query, Term, patterns_of, terms_of
+
+_MAX_REMEMBERED: Final = 4096  # sources of one field
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,7 @@ class Subscription:
     muted_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A subscription that matches a patch, and the reasons."""
 
     subscription: Subscription
@@ -106,21 +106,23 @@ class Match:
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    """A query and the ids of its subscriptions; without a *decision*, it is in the buckets of its *anchor*."""
+    """A query and the ids of its subscriptions, of which nearly all queries have one."""
 
     tree: Node
-    decision: HandleDecision | None
-    anchor: tuple[Handle, ...]
-    ids: set[SubscriptionId] = field(default_factory=set)
+    looks_at_reviewers: bool
+    ids: Ids[SubscriptionId] = ()
 
 
 @dataclass(eq=False, slots=True)
 class _Bucket:
-    """The subscriptions that a handle includes or excludes, and the queries to evaluate for patches with the handle."""
+    """The subscriptions that a handle includes or excludes, and the queries to evaluate for patches with the handle.
 
-    matches: set[SubscriptionId] = field(default_factory=set)
-    exclusions: set[SubscriptionId] = field(default_factory=set)
-    candidates: set[_Entry] = field(default_factory=set)
+    Nearly all buckets have one of these.
+    """
+
+    matches: Ids[SubscriptionId] = ()
+    exclusions: Ids[SubscriptionId] = ()
+    candidates: Ids[_Entry] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -142,6 +144,7 @@ class Index:
         self._buckets: dict[HandleField, dict[str, _Bucket]] = {}
         self._parts = {field: WordIndex() for key in Key for field in key.spec.fields if field.are_parts}
         self._unanchored: set[_Entry] = set()
+        self._remembered: dict[HandleField, dict[Hashable, list[_Bucket]]] = {}  # by the source of the handles
         self._patterns: PathTrie[str] = PathTrie()
         self._pattern_uses: dict[str, int] = {}
         self._listeners: dict[OnKind, set[SubscriptionId]] = {on: set() for on in OnKind if on not in ARRIVALS}
@@ -179,127 +182,134 @@ class Index:
             self._remove(id_)
 
     def find(self, facts: Facts) -> set[SubscriptionId]:
-        """Return the subscriptions that match a patch."""
+        """Return the ids of the subscriptions that match a patch."""
         with self._lock:
-            patch = PatchView(facts, self._patterns)
-            return self._find(patch, Evaluator(patch))
+            return self._find(PatchView(facts, self._patterns))
 
-    def match(self, facts: Facts, without: AbstractSet[SubscriptionId] = frozenset()) -> list[Match]:
-        """Return the subscriptions that match a patch with the reasons, by id; the ids in *without* are ignored."""
+    def find_changed(self, facts: Facts, changes: Iterable[OnKind]) -> list[Subscription]:
+        """Return the subscriptions that match a patch and post one of these kinds of *changes*, by id."""
+        with self._lock:
+            listeners = set().union(*(self._listeners[on] for on in changes))
+            matching = self._find(PatchView(facts, self._patterns)) & listeners
+            return [self._subscriptions[id_][0] for id_ in sorted(matching)]
+
+    def match(self, facts: Facts, wanted: Callable[[Subscription], bool] | None = None) -> list[Match]:
+        """Return the *wanted* subscriptions that match a patch with the reasons, by id.
+
+        The reasons take longer than the match, and are found only for these. *wanted* must not use this index.
+        """
         with self._lock:
             patch = PatchView(facts, self._patterns)
-            judge = Evaluator(patch)
-            return self._explain(self._find(patch, judge) - without, judge)
+            found = [self._subscriptions[id_] for id_ in sorted(self._find(patch))]
+            if wanted is not None:
+                found = [pair for pair in found if wanted(pair[0])]
+            explain = Evaluator(patch).explain
+            reasons = {entry: explain(entry.tree) for entry in {entry for _, entry in found}}
+            return [Match(subscription, reasons[entry]) for subscription, entry in found]
 
     def anybody_hears(self, changes: Iterable[OnKind]) -> bool:
         """Return whether any subscription posts one of these kinds of *changes*."""
         return any(self._listeners[on] for on in changes)
 
-    def match_changed(self, facts: Facts, changes: Iterable[OnKind]) -> list[Match]:
-        """Return the result of `match` for subscriptions that post one of these kinds of *changes*."""
-        with self._lock:
-            patch = PatchView(facts, self._patterns)
-            judge = Evaluator(patch)
-            listeners = set().union(*(self._listeners[on] for on in changes))
-            return self._explain(self._find(patch, judge) & listeners, judge)
-
     def _changed(self) -> None:
         self.changes += 1
+        self._remembered.clear()
         self.on_change()
 
     def _add(self, subscription: Subscription) -> None:
         self._changed()
         tree = subscription.query.tree
-        entry = self._entries.get(tree) or self._add_tree(tree)
-        entry.ids.add(subscription.id)
+        decision = decision_of(tree)
+        entry = self._entries.get(tree) or self._add_tree(tree, decision)
+        entry.ids = with_id(entry.ids, subscription.id)
         self._subscriptions[subscription.id] = subscription, entry
         for on in subscription.query.hears - ARRIVALS:
             self._listeners[on].add(subscription.id)
-        if FactName.REVIEWERS in facts_in(tree):
+        if entry.looks_at_reviewers:
             self._on_review.add(subscription.id)
-        if entry.decision is not None:
-            for handle in entry.decision.any_of:
-                self._bucket(handle).matches.add(subscription.id)
-            for handle in entry.decision.none_of:
-                self._bucket(handle).exclusions.add(subscription.id)
+        if decision is not None:
+            for handle in decision.any_of:
+                bucket = self._bucket(handle)
+                bucket.matches = with_id(bucket.matches, subscription.id)
+            for handle in decision.none_of:
+                bucket = self._bucket(handle)
+                bucket.exclusions = with_id(bucket.exclusions, subscription.id)
 
     def _remove(self, id_: SubscriptionId) -> None:
         _, entry = self._subscriptions.pop(id_, (None, None))
         if entry is None:
             return
         self._changed()
-        entry.ids.discard(id_)
+        entry.ids = without_id(entry.ids, id_)
         for listeners in self._listeners.values():
             listeners.discard(id_)
         self._on_review.discard(id_)
-        if entry.decision is not None:
-            for handle in entry.decision.any_of:
-                self._bucket(handle).matches.discard(id_)
+        if (decision := decision_of(entry.tree)) is not None:
+            for handle in decision.any_of:
+                bucket = self._bucket(handle)
+                bucket.matches = without_id(bucket.matches, id_)
                 self._tidy(handle)
-            for handle in entry.decision.none_of:
-                self._bucket(handle).exclusions.discard(id_)
+            for handle in decision.none_of:
+                bucket = self._bucket(handle)
+                bucket.exclusions = without_id(bucket.exclusions, id_)
                 self._tidy(handle)
         if not entry.ids:
             self._remove_tree(entry)
 
-    def _explain(self, ids: set[SubscriptionId], judge: Evaluator) -> list[Match]:
-        reasons: dict[_Entry, tuple[Reason, ...]] = {}
-        matches: list[Match] = []
-        for id_ in sorted(ids):
-            subscription, entry = self._subscriptions[id_]
-            if entry not in reasons:
-                reasons[entry] = judge.decide(entry.tree).reasons
-            matches.append(Match(subscription, reasons[entry]))
-        return matches
-
-    def _find(self, patch: PatchView, judge: Evaluator) -> set[SubscriptionId]:
+    def _find(self, patch: PatchView) -> set[SubscriptionId]:
         ids, candidates = self._look_up(patch)
-        for entry in candidates:
-            if judge.accepts(entry.tree):
-                ids |= entry.ids
+        if candidates:
+            accepts = Evaluator(patch).accepts
+            for entry in candidates:
+                if accepts(entry.tree):
+                    ids.update(entry.ids)
         return ids
 
     def _look_up(self, patch: PatchView) -> tuple[set[SubscriptionId], set[_Entry]]:
         """Return the ids that look-ups alone match with a patch, and the queries that remain to be evaluated."""
-        matches: list[set[SubscriptionId]] = []
-        exclusions: list[set[SubscriptionId]] = []
-        candidates = [self._unanchored]
-        for handle_field, buckets in self._buckets.items():
-            for name in self._names_in(handle_field, patch):
-                bucket = buckets.get(name)
-                if bucket is None:
-                    continue
-                matches.append(bucket.matches)
-                if bucket.exclusions:
-                    exclusions.append(bucket.exclusions)
-                if bucket.candidates:
-                    candidates.append(bucket.candidates)
-        matching: set[SubscriptionId] = set().union(*matches)
-        for ids in exclusions:
-            matching = matching - ids  # iterates over the smaller set, unlike -=
-        entries: set[_Entry] = set().union(*candidates)
-        return matching, entries
+        if not self._remembered:
+            self._remembered = {handle_field: {} for handle_field in self._buckets}
+        buckets: list[_Bucket] = []
+        for handle_field, remembered in self._remembered.items():
+            if handle_field.source is None:
+                buckets += self._buckets_of(handle_field, patch)
+                continue
+            source = handle_field.source(patch.facts)
+            known = remembered.get(source)
+            if known is None:
+                if len(remembered) >= _MAX_REMEMBERED:
+                    remembered.clear()
+                known = remembered[source] = self._buckets_of(handle_field, patch)
+            buckets += known
+        ids: set[SubscriptionId] = set().union(*[bucket.matches for bucket in buckets])
+        entries = self._unanchored.copy()
+        for bucket in buckets:
+            if bucket.exclusions:
+                ids = ids.difference(bucket.exclusions)  # iterates over the smaller set, unlike -=
+            if bucket.candidates:
+                entries.update(bucket.candidates)
+        return ids, entries
 
-    def _names_in(self, handle_field: HandleField, patch: PatchView) -> Collection[str]:
-        """Return the names of a patch's handles in *handle_field*, which may include names without a bucket."""
+    def _buckets_of(self, handle_field: HandleField, patch: PatchView) -> list[_Bucket]:
+        """Return the buckets of a patch's handles in *handle_field*."""
+        buckets = self._buckets[handle_field]
         names = handle_field.names(patch)
-        return (
-            [word for text in names for word in self._parts[handle_field].words_in(text)]
-            if handle_field.are_parts
-            else names
-        )
+        if handle_field.are_parts:
+            words_in = self._parts[handle_field].words_in
+            return [buckets[word] for text in names for word in words_in(text)]
+        return [bucket for name in names if (bucket := buckets.get(name)) is not None]
 
-    def _add_tree(self, tree: Node) -> _Entry:
+    def _add_tree(self, tree: Node, decision: HandleDecision | None) -> _Entry:
         for pattern in patterns_of(tree):
             uses = self._pattern_uses.get(pattern, 0)
             if not uses:
                 self._patterns.add(pattern, pattern)
             self._pattern_uses[pattern] = uses + 1
-        decision = decision_of(tree)
-        anchor = () if decision is not None else anchor_of(tree)
-        entry = self._entries[tree] = _Entry(tree, decision, anchor)
+        entry = self._entries[tree] = _Entry(tree, looks_at_reviewers=_looks_at_reviewers(tree))
+        anchor = anchor_of(tree) if decision is None else ()
         for handle in anchor:
-            self._bucket(handle).candidates.add(entry)
+            bucket = self._bucket(handle)
+            bucket.candidates = with_id(bucket.candidates, entry)
         if decision is None and not anchor:
             self._unanchored.add(entry)
         return entry
@@ -307,8 +317,9 @@ class Index:
     def _remove_tree(self, entry: _Entry) -> None:
         del self._entries[entry.tree]
         self._unanchored.discard(entry)
-        for handle in entry.anchor:
-            self._bucket(handle).candidates.discard(entry)
+        for handle in anchor_of(entry.tree) if decision_of(entry.tree) is None else ():
+            bucket = self._bucket(handle)
+            bucket.candidates = without_id(bucket.candidates, entry)
             self._tidy(handle)
         for pattern in patterns_of(entry.tree):
             self._pattern_uses[pattern] -= 1
@@ -336,3 +347,8 @@ class Index:
                 self._parts[handle_field].remove(name)
             if not self._buckets[handle_field]:
                 del self._buckets[handle_field]
+
+
+def _looks_at_reviewers(tree: Node) -> bool:
+    terms = [term for term in terms_of(tree) if FactName.REVIEWERS in term.key.spec.facts]
+    return any(FactName.REVIEWERS in term.facts for term in terms)

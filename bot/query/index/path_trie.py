@@ -12,10 +12,9 @@ Theory of operation of the trie. Its nodes are directories, its edges path compo
 is stored at the node of the directory before it: plain names in a dict, globs with a literal beginning or end by its
 first or last letters, the few others by their longest literal run. On the way from the root to a path, several nodes
 can be active at once, because a wildcard edge may match besides a plain one, and the part after a `**` remains active
-at every depth.
-The set of active nodes depends only on the directory, and patches touch the same directories again and again, so it is
-computed once per directory and cached: a file then takes one look-up for its directory and a few for its name, whatever
-the number of patterns. Every change clears the cache.
+at every depth. The set of active nodes depends only on the directory, and patches touch the same directories again and
+again, so it is computed once per directory and cached: a file then takes one look-up for its directory and a few for
+its name, whatever the number of patterns. Every change clears the cache.
 
 Nearly all patterns have one id, and a tuple takes a quarter of a set's memory; so ids are a tuple of one, or a set
 after there were more.
@@ -24,7 +23,7 @@ after there were more.
 import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from bot.query.index.globs import PatternError, check_glob, glob_matches, has_wildcard, longest_run
 
@@ -42,11 +41,10 @@ _WILDCARD = re.compile(r"[*?\[]")
 _EVERYTHING = ""  # used as a name: everything below the directory
 
 Id = TypeVar("Id", bound=Hashable)
-_Ids: TypeAlias = tuple[Id] | set[Id]
+Ids: TypeAlias = tuple[Id, ...] | set[Id]  # a tuple has one, or none
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A valid path pattern; *last* is None if it matches everything below *folders*."""
 
     text: str  # canonical: without a leading slash, but with a trailing one
@@ -95,7 +93,7 @@ class PathTrie(Generic[Id]):
         for folder in read.folders:
             node = node.enter(folder)
         table, key = node.table(read.last)
-        table[key] = _with(table.get(key), id_)
+        table[key] = with_id(table.get(key, ()), id_)
         self._states.clear()
 
     def remove(self, pattern: str, id_: Id) -> None:
@@ -153,7 +151,7 @@ class _Node(Generic[Id]):
 
     def __init__(self) -> None:
         self.folders: dict[str, _Node[Id]] = {}
-        self.names: dict[str, _Ids[Id]] = {}  # by the name of a file or a whole directory, or _EVERYTHING
+        self.names: dict[str, Ids[Id]] = {}  # by the name of a file or a whole directory, or _EVERYTHING
         self.wild: _Wild[Id] | None = None
 
     @property
@@ -180,7 +178,7 @@ class _Node(Generic[Id]):
         else:
             del self.folders[name]
 
-    def table(self, last: str | None) -> tuple[dict[str, _Ids[Id]], str]:
+    def table(self, last: str | None) -> tuple[dict[str, Ids[Id]], str]:
         """Return the table that stores the ids of a last component, and the key there."""
         if last is None:
             return self.names, _EVERYTHING
@@ -188,8 +186,8 @@ class _Node(Generic[Id]):
 
     def discard(self, last: str | None, id_: Id) -> None:
         table, key = self.table(last)
-        left = _without(table.get(key), id_)
-        if left is not None:
+        left = without_id(table.get(key, ()), id_)
+        if left:
             table[key] = left
         else:
             table.pop(key, None)
@@ -209,11 +207,9 @@ class _Wild(Generic[Id]):
 
     def __init__(self) -> None:
         self.folders: dict[str, _Node[Id]] = {}  # by glob, or `**`
-        self.heads: dict[
-            str, dict[str, _Ids[Id]]
-        ] = {}  # `x*` and others with a literal beginning, by its first letters
-        self.tails: dict[str, dict[str, _Ids[Id]]] = {}  # `*x`, by its last letters
-        self.runs: dict[str, dict[str, _Ids[Id]]] = {}  # others by their longest literal run
+        self.heads: dict[str, dict[str, Ids[Id]]] = {}  # `x*` and others with a literal beginning, by its first letters
+        self.tails: dict[str, dict[str, Ids[Id]]] = {}  # `*x`, by its last letters
+        self.runs: dict[str, dict[str, Ids[Id]]] = {}  # others by their longest literal run
         self._letters: dict[int, dict[str, list[str]]] | None = None  # the runs by their first letters; None if stale
 
     def without(self, glob: str) -> "_Wild[Id] | None":
@@ -224,7 +220,7 @@ class _Wild(Generic[Id]):
             self._letters = None
         return self if self.folders or self.heads or self.tails or self.runs else None
 
-    def table(self, glob: str) -> dict[str, _Ids[Id]]:
+    def table(self, glob: str) -> dict[str, Ids[Id]]:
         """Return the table that stores the ids of a last component."""
         tables, key = self._place(glob)
         table = tables.get(key)
@@ -245,7 +241,7 @@ class _Wild(Generic[Id]):
             if run in name:
                 _collect(self.runs[run], name, matches)
 
-    def _place(self, glob: str) -> tuple[dict[str, dict[str, _Ids[Id]]], str]:
+    def _place(self, glob: str) -> tuple[dict[str, dict[str, Ids[Id]]], str]:
         """Return the tables that one for *glob* belongs to, and its key there."""
         if len(head := _WILDCARD.split(glob, 1)[0]) >= 2:
             return self.heads, head[: _letters(head)]
@@ -270,7 +266,7 @@ def _letters(literal: str) -> int:
     return 8 if len(literal) >= 8 else 4 if len(literal) >= 4 else 2
 
 
-def _collect(table: dict[str, _Ids[Id]], name: str, matches: set[Id]) -> None:
+def _collect(table: dict[str, Ids[Id]], name: str, matches: set[Id]) -> None:
     """Add the ids of the globs in *table* that match *name* to *matches*."""
     for glob, ids in table.items():
         if glob_matches(glob, name):
@@ -283,13 +279,13 @@ class _State(Generic[Id]):
 
     nodes: tuple[_Node[Id], ...]
     lasting: tuple[_Node[Id], ...]
-    below: tuple[_Ids[Id], ...]  # the ids of patterns that match the whole directory
+    below: tuple[Ids[Id], ...]  # the ids of patterns that match the whole directory
 
 
 def _step(state: _State[Id], name: str) -> _State[Id]:
     """Return the state of the directory *name* within the directory with *state*."""
     entered: list[_Node[Id]] = []
-    matched: list[_Ids[Id]] = []
+    matched: list[Ids[Id]] = []
     for node in state.nodes:
         if (ids := node.names.get(name)) is not None:
             matched.append(ids)
@@ -304,10 +300,10 @@ def _step(state: _State[Id], name: str) -> _State[Id]:
     return _entered(entered, state.lasting, (*state.below, *matched))
 
 
-def _entered(nodes: list[_Node[Id]], lasting: tuple[_Node[Id], ...], below: tuple[_Ids[Id], ...]) -> _State[Id]:
+def _entered(nodes: list[_Node[Id]], lasting: tuple[_Node[Id], ...], below: tuple[Ids[Id], ...]) -> _State[Id]:
     """Return the state with *nodes* newly active, and with the nodes after their `**`."""
     last = dict.fromkeys(lasting)
-    by_identity: dict[int, _Ids[Id]] = {id(ids): ids for ids in below}
+    by_identity: dict[int, Ids[Id]] = {id(ids): ids for ids in below}
     for node in nodes:
         if (everything := node.names.get(_EVERYTHING)) is not None:
             by_identity[id(everything)] = everything
@@ -316,19 +312,20 @@ def _entered(nodes: list[_Node[Id]], lasting: tuple[_Node[Id], ...], below: tupl
     return _State((*nodes, *last), tuple(last), tuple(by_identity.values()))
 
 
-def _with(ids: _Ids[Id] | None, id_: Id) -> _Ids[Id]:
+def with_id(ids: Ids[Id], id_: Id) -> Ids[Id]:
+    """Return *ids* with one more; a set is changed in place."""
     if isinstance(ids, set):
         ids.add(id_)
         return ids
     return {*ids, id_} if ids and ids != (id_,) else (id_,)
 
 
-def _without(ids: _Ids[Id] | None, id_: Id) -> _Ids[Id] | None:
-    """Return *ids* without *id_*; None if nothing is left."""
+def without_id(ids: Ids[Id], id_: Id) -> Ids[Id]:
+    """Return *ids* without *id_*; a set is changed in place."""
     if isinstance(ids, set):
         ids.discard(id_)
-        return ids or None
-    return None if ids == (id_,) else ids
+        return ids or ()
+    return () if ids == (id_,) else ids
 
 
 def _check_names(components: list[str]) -> None:
@@ -341,7 +338,7 @@ def _check_names(components: list[str]) -> None:
 
 def _check_globs(components: list[str]) -> None:
     for component in components:
-        if component != _ANY_DEPTH:
+        if component != _ANY_DEPTH and has_wildcard(component):
             check_glob(component)
 
 

@@ -5,9 +5,12 @@ under its own trigrams. The result is cached until the words change, because the
 its patches, and the same people write again and again.
 """
 
+from collections.abc import Iterable
+
 MIN_CHARACTERS = 3  # of a word
 
 _MAX_REMEMBERED = 4096  # texts
+_MAX_WORDS_TRIED = 64  # without looking at the trigrams of a text, which takes as long
 
 
 class WordIndex:
@@ -42,11 +45,16 @@ class WordIndex:
         if words is None:
             if len(self._remembered) == _MAX_REMEMBERED:
                 self._remembered.clear()
-            near = self._words.keys() & _letters_of(text)
-            words = self._remembered[text] = [word for letters in near for word in self._words[letters] if word in text]
+            words = self._remembered[text] = [word for word in self._near(text) if word in text]
         return words
+
+    def _near(self, text: str) -> Iterable[str]:
+        """Return the words that share a trigram with *text*; all words if these are few."""
+        if len(self._letters) <= _MAX_WORDS_TRIED:
+            return self._letters
+        return [word for letters in self._words.keys() & _letters_of(text) for word in self._words[letters]]
 
 
 def _letters_of(text: str) -> set[str]:
-    """Yield the trigrams of *text*."""
+    """Return the trigrams of *text*."""
     return {text[start : start + MIN_CHARACTERS] for start in range(len(text) - MIN_CHARACTERS + 1)}
