@@ -11,6 +11,8 @@ from bot.ids import ProjectName, ServerName, SubscriptionId
 from bot.patchwork.model import Person
 from bot.query.facts import Facts, PatchView
 from bot.query.index.index import Index, Match, Subscription
+from bot.query.index.path_trie import PathTrie
+from bot.query.keys import Key
 from bot.query.options import OnKind
 from bot.query.parser import parse
 from bot.query.query import Query
@@ -207,6 +209,34 @@ def test_it_is_known_whether_anybody_waits_for_comments_or_reviews() -> None:
     index.remove(SubscriptionId(2))
 
     assert (both, index.anybody_hears([OnKind.COMMENT]), index.waits_for_reviews) == ((True, True), False, False)
+
+
+def test_only_wanted_subscriptions_are_matched_with_reasons() -> None:
+    index = an_index("path:a", "path:a/", "path:a -fix", "path:b")
+
+    assert ids(index.match(some_facts("a/b.c"), lambda subscription: subscription.id != 2)) == [1]
+    assert index.match(some_facts("a/b.c"), lambda _: False) == []
+
+
+def test_of_those_that_match_the_ones_that_post_a_change_are_found() -> None:
+    index = an_index("path:a on:comment", "path:a", "path:b on:comment", "path:a on:state,comment")
+
+    found = index.find_changed(some_facts("a/b.c"), [OnKind.COMMENT])
+
+    assert [subscription.id for subscription in found] == [1, 4]
+
+
+@given(FACTS, FACTS)
+def test_the_source_of_handles_decides_their_names(one: Facts, other: Facts) -> None:
+    """What the index remembers by the source holds for every patch with it."""
+    patches = [PatchView(facts, PathTrie()) for facts in (one, other)]
+    fields = [field for key in Key for field in key.spec.fields if field.source is not None]
+
+    for field in fields:
+        sources = [field.source(patch.facts) for patch in patches if field.source is not None]
+        if sources[0] == sources[1]:
+            assert set(field.names(patches[0])) == set(field.names(patches[1]))
+    assert len(fields) >= 9
 
 
 def test_threads_may_ask_while_others_change_it() -> None:
