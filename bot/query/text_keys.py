@@ -2,11 +2,10 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from operator import attrgetter
-from typing import Final
+from typing import ClassVar, Final
 
 from bot.patchwork.diff.headers import plain
 from bot.patchwork.mail_text import mailbox
@@ -73,15 +72,14 @@ class NameOrAddressKey(KeySpec):
     rank: int
     part_rank: int
     handles_decide: bool
-    address_source: Callable[[Facts], Hashable] | None = None  # of the handles in each field
-    name_source: Callable[[Facts], Hashable] | None = None
+    are_sources: ClassVar[bool] = False  # whether addresses and names are tuples of few values
 
     @abstractmethod
-    def addresses(self, facts: Facts) -> Iterable[str]:
+    def addresses(self, facts: Facts) -> tuple[str, ...]:
         """Return the addresses with which a value with an @ is compared."""
 
     @abstractmethod
-    def names(self, facts: Facts) -> Iterable[str]:
+    def names(self, facts: Facts) -> tuple[str, ...]:
         """Return the names in which a value without an @ is searched."""
 
     def read(self, text: str) -> str:
@@ -97,13 +95,15 @@ class NameOrAddressKey(KeySpec):
     def fields(self) -> tuple[HandleField, ...]:
         return (
             HandleField(
-                self.rank, lambda patch: _address_names(self.addresses(patch.facts)), source=self.address_source
+                self.rank,
+                lambda patch: _address_names(self.addresses(patch.facts)),
+                source=self.addresses if self.are_sources else None,
             ),
             HandleField(
                 self.part_rank,
                 lambda patch: [*map(folded, self.names(patch.facts))],
                 are_parts=True,
-                source=self.name_source,
+                source=self.names if self.are_sources else None,
             ),
         )
 
@@ -119,13 +119,12 @@ class NameOrAddressKey(KeySpec):
 class SubmitterKey(NameOrAddressKey):
     """A key for the submitter of a patch."""
 
-    address_source: Callable[[Facts], Hashable] | None = attrgetter("submitter.email")
-    name_source: Callable[[Facts], Hashable] | None = attrgetter("submitter.name")
+    are_sources: ClassVar[bool] = True
 
-    def addresses(self, facts: Facts) -> Iterable[str]:
+    def addresses(self, facts: Facts) -> tuple[str, ...]:
         return (facts.submitter.email,)
 
-    def names(self, facts: Facts) -> Iterable[str]:
+    def names(self, facts: Facts) -> tuple[str, ...]:
         return (facts.submitter.name,)
 
     def find(self, patch: PatchView, value: Value) -> Things:
@@ -142,11 +141,11 @@ class SubmitterKey(NameOrAddressKey):
 class SectionKey(NameOrAddressKey):
     """A key for the sections of MAINTAINERS that cover a patch, by their names or people."""
 
-    def addresses(self, facts: Facts) -> Iterable[str]:
-        return (address for each in facts.more.sections for address in each.section.people)
+    def addresses(self, facts: Facts) -> tuple[str, ...]:
+        return tuple(address for each in facts.more.sections for address in each.section.people)
 
-    def names(self, facts: Facts) -> Iterable[str]:
-        return (each.section.name for each in facts.more.sections)
+    def names(self, facts: Facts) -> tuple[str, ...]:
+        return tuple(each.section.name for each in facts.more.sections)
 
     def find(self, patch: PatchView, value: Value) -> Things:
         more, text = patch.facts.more, folded(str(value))
