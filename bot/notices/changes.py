@@ -39,7 +39,8 @@ class Change:
     """A difference between two states; *patch* is None if it is in the series or its cover letter.
 
     *context* is that of a check, or names the detail. A check without patch and context is the worst of all patches.
-    *before* and *after* are Patchwork's own words, "" for none; for trailers they are counts, as on a card.
+    *before* and *after* are Patchwork's own words, "" for none; for trailers they are counts, as on a card. *actor* is
+    the account that made it, None if the server does not tell.
     """
 
     kind: ChangeKind
@@ -48,6 +49,7 @@ class Change:
     after: str
     context: str = ""
     comment: Comment | None = None
+    actor: str | None = None
 
     @property
     def reason(self) -> str:

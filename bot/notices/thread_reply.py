@@ -108,12 +108,14 @@ def _changes(thread: Thread, site: ServerLinks) -> list[Line]:
 class _Phrase:
     """What happened to some patches, None for all of them: a *sign* and a *line*.
 
-    Of what happened to the same patches the first sign is enough.
+    Of what happened to the same patches the first sign is enough. *actors* are the accounts that made the changes, none
+    if those of some are unknown.
     """
 
     sign: str
     line: Line
     of: frozenset[PatchId] | None
+    actors: tuple[str, ...] = ()
 
 
 def _on_one_line(phrases: Sequence[_Phrase]) -> list[Line]:
@@ -126,8 +128,22 @@ def _on_one_line(phrases: Sequence[_Phrase]) -> list[Line]:
         line = (Text(f"{some[0].sign} "), *some[0].line)
         for other in some[1:]:
             line = (*line, Text(" · "), *other.line)
-        told_of.append(line)
+        told_of.append((*line, *_by(some)))
     return told_of
+
+
+def _by(phrases: Sequence[_Phrase]) -> Line:
+    """Return who made the changes of a line: " · by alice"; empty unless it is known of all of them."""
+    if not all(phrase.actors for phrase in phrases):
+        return ()
+    actors = list(dict.fromkeys(cut(actor, 60) for phrase in phrases for actor in phrase.actors))
+    more = f" and {len(actors) - _MAX_LISTED} more" if len(actors) > _MAX_LISTED else ""
+    return (Text(f" · by {', '.join(actors[:_MAX_LISTED])}{more}"),)
+
+
+def _actors(changes: Sequence[Change]) -> tuple[str, ...]:
+    actors = [change.actor for change in changes]
+    return tuple(dict.fromkeys(actor for actor in actors if actor)) if all(actors) else ()
 
 
 def _remaining(thread: Thread) -> Iterator[Change]:
@@ -135,13 +151,15 @@ def _remaining(thread: Thread) -> Iterator[Change]:
     first: dict[tuple[ChangeKind, PatchId | None, str], Change] = {}
     for change in thread.changes:
         key = change.kind, change.patch, change.context
-        first[key] = replace(first.get(key, change), after=change.after)
+        first[key] = replace(first.get(key, change), after=change.after, actor=change.actor)
     patches = thread.patches
     for change in first.values():
         if change.kind is ChangeKind.COMMENT or (change.patch is not None and change.patch not in patches):
             continue
         known = change.patch is not None and change.kind is not ChangeKind.TRAILERS
-        now = replace(change, after=_now(change, patches[change.patch], thread)) if known and change.patch else change
+        now = change
+        if known and change.patch and (after := _now(change, patches[change.patch], thread)) != change.after:
+            now = replace(change, after=after, actor=None)
         if now.before != now.after:
             yield now
 
@@ -178,7 +196,7 @@ def _states(changes: Sequence[Change], thread: Thread, site: ServerLinks) -> Ite
         where, numbers = _how_many(len(now), thread), _numbers(of, thread, of_those=len(now))
         named = Strong(facts.state_name(state, site.states))
         note = f" (was {was}: {numbers})" if numbers else f" (was {was})"
-        yield _Phrase(state_sign(state, site.classes), words(named, where, note), _key(of, thread))
+        yield _Phrase(state_sign(state, site.classes), words(named, where, note), _key(of, thread), _actors(alike))
 
 
 def _delegates(changes: Sequence[Change], thread: Thread) -> Iterator[_Phrase]:
@@ -186,7 +204,7 @@ def _delegates(changes: Sequence[Change], thread: Thread) -> Iterator[_Phrase]:
         said = f"delegate {cut(after, 60)}" if after else f"no longer delegated to {cut(before, 60)}"
         said += f" (was {cut(before, 60)})" if after and before else ""
         of = _with_others(alike, thread)
-        yield _Phrase(_DELEGATE_SIGN, words(said, _on(of, thread)), _key(of, thread))
+        yield _Phrase(_DELEGATE_SIGN, words(said, _on(of, thread)), _key(of, thread), _actors(alike))
 
 
 def _archived(changes: Sequence[Change], thread: Thread) -> Iterator[_Phrase]:

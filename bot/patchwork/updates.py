@@ -23,11 +23,15 @@ class PatchField(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldUpdate:
-    """The current *value* of a patch's field: None if it is empty, any text for a flag that is set."""
+    """The current *value* of a patch's field: None if it is empty, any text for a flag that is set.
+
+    *actor* is the account that set it, None if unknown.
+    """
 
     patch: PatchId
     field: PatchField
     value: str | None
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,12 @@ def _same_account(one: str, other: str) -> bool:
 def _updates(event: EventHint) -> tuple[PatchUpdate, ...]:
     match event.category:
         case "patch-state-changed" if event.patch and event.current_state:
-            return (FieldUpdate(event.patch.id, PatchField.STATE, event.current_state),)
+            return (FieldUpdate(event.patch.id, PatchField.STATE, event.current_state, event.actor),)
         case "patch-delegated" if event.patch:
             former = (event.previous_delegate,) if event.previous_delegate else ()
             return tuple(
-                FieldUpdate(event.patch.id, PatchField.DELEGATE, who) for who in (*former, event.current_delegate)
+                FieldUpdate(event.patch.id, PatchField.DELEGATE, who, event.actor)
+                for who in (*former, event.current_delegate)
             )
         case "check-created" if event.patch and event.check:
             return (CheckUpdate(event.patch.id, event.check),)

@@ -48,6 +48,7 @@ class EventHint:
     current_delegate: str | None = None
     check: Check | None = None  # only "check-created" has it, without its description
     comment: int | None = None  # only "*-comment-created" have it
+    actor: str | None = None  # the account that caused it; None if unknown, as before API 1.2
 
 
 _CATEGORIES = frozenset(
@@ -202,6 +203,7 @@ class EventRow(_Wire):
             current_delegate=payload.current_delegate.name if payload.current_delegate else None,
             check=payload.check.by(self.actor) if payload.check else None,
             comment=payload.comment.id if payload.comment else None,
+            actor=self.actor.name if self.actor else None,
         )
 
 

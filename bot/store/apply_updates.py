@@ -5,8 +5,9 @@ table.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -31,6 +32,7 @@ _LISTED_COLUMNS = (  # by the lists, of a series
     "archive_url",
     "cover_name",
 )
+_ATTRIBUTED = {PatchField.STATE: ChangeKind.STATE, PatchField.DELEGATE: ChangeKind.DELEGATE}  # by events
 _BATCH = 500
 _MAX_DESCRIPTION = 200  # characters of a check's, which only says here whether the patch applied
 
@@ -66,12 +68,23 @@ class PollChanges(PatchBook):
         rebuilds = await self.rebuilds(self._server)
         changed_submissions: list[ChangedSubmission] = []
         for ref, before in self._before.items():
-            changes = (*detect(before, now[ref]), *comments.get(ref, ()))
+            changes = (*self._with_actors(detect(before, now[ref])), *comments.get(ref, ()))
             if changes:
                 about = SubmissionRef(self._server, ref.kind, ref.id, rebuilds)
                 changed_submissions.append(_changed(about, before, now[ref], changes))
                 await self._mark_changed(changed_submissions[-1])
         return tuple(changed_submissions)
+
+    def _with_actors(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """Yield *changes* with the accounts that made them, as far as events tell."""
+        actors = {
+            (update.patch, _ATTRIBUTED[update.field], update.value or ""): update.actor
+            for update in self._poll.updates
+            if isinstance(update, FieldUpdate) and update.field in _ATTRIBUTED
+        }
+        for change in changes:
+            actor = actors.get((change.patch, change.kind, change.after)) if change.patch is not None else None
+            yield replace(change, actor=actor) if actor else change
 
     async def _mark_changed(self, changed: ChangedSubmission) -> None:
         """Record the time of a change of patches; a change of the series counts for all of them."""

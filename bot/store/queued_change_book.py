@@ -125,6 +125,7 @@ def of_change(change: Change) -> dict[str, object]:
         "before": change.before,
         "after": change.after,
         "context": change.context,
+        "actor": change.actor,
         "comment": None if change.comment is None else _of_comment(change.comment),
     }
 
@@ -137,6 +138,7 @@ def to_change(row: sa.RowMapping | Mapping[str, Any]) -> Change:
         before=row["before"],
         after=row["after"],
         context=row["context"],
+        actor=row["actor"],
         comment=None if row["comment"] is None else _to_comment(row["comment"]),
     )
 

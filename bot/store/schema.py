@@ -243,6 +243,7 @@ queued_change = (
         sa.Column("before", sa.Text, nullable=False),
         sa.Column("after", sa.Text, nullable=False),
         sa.Column("context", sa.Text, nullable=False),
+        sa.Column("actor", sa.Text),  # the account that made it; null: unknown
         sa.Column("comment", sa.JSON(none_as_null=True)),
         sa.Index(None, "card", "id"),
         sqlite_autoincrement=True,

@@ -135,6 +135,30 @@ Undo: !pw state 1 new\
     assert writes(here) == ["1"]
 
 
+async def test_the_card_shows_an_act_within_five_seconds_of_the_poll_once_and_who_it_was(here: People) -> None:
+    await here.say("sub path:migration/ on:new,state")
+    await here.arrives("migration/a.c", "migration/b.c", name="migration: Fix")
+    (card,) = here.cards()
+    here.rig.clock.advance(120)
+    await here.bot.settle()
+    await here.say("state accepted", BOB, reply_to=card.event)
+    posted = here.rig.chat.posted
+
+    here.rig.clock.advance(here.rig.poll_seconds)
+    ((watch, _),) = here.bot.watches
+    await watch.tick()
+    before = len(posted)
+    here.rig.clock.advance(5)
+    await here.bot.settle()
+
+    (edit,) = posted[before:]
+    assert edit.message.edits == card.event
+    assert "Accepted" in edit.message.body
+    await here.rig.poll(here.bot, times=4)
+    (reply,) = posted[before + 1 :]
+    assert reply.message.body == "✅ Accepted (was New) · by bob"
+
+
 @pytest.mark.parametrize(
     "typed",
     [

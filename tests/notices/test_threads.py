@@ -64,6 +64,60 @@ def test_states_of_several_patches() -> None:
     )
 
 
+def by(actor: str | None, *changes: Change) -> list[Change]:
+    return [replace(change, actor=actor) for change in changes]
+
+
+def delegate(number: int, to: str) -> Change:
+    return Change(ChangeKind.DELEGATE, PatchId(100 + number), "", to)
+
+
+def test_who_made_the_changes_of_a_line_is_told_if_the_server_tells_it_of_all() -> None:
+    changes = [
+        *by("ada", *map(state, range(1, 8)), *(delegate(number, "rey") for number in range(1, 8))),
+        *by("ada", check(1, "", "fail")),
+    ]
+    accepted, delegated = dict.fromkeys(range(1, 8), "accepted"), dict.fromkeys(range(1, 8), "rey")
+
+    assert body_and_html(told(of_seven(*changes, state=accepted, delegate=delegated), SITE)) == snapshot(
+        (
+            """\
+✅ Accepted, all 7 patches (was New) · delegate rey · by ada
+❌ x: failed on 1/7\
+""",
+            """\
+<p>✅ <strong>Accepted</strong>, all 7 patches (was New) · delegate rey · by ada
+<br>❌ x: failed on 1/7</p>\
+""",
+        )
+    )
+    unknown = of_seven(*changes[1:], *by(None, state(1)), state=accepted, delegate=delegated)
+    assert body(unknown).splitlines()[0] == "✅ Accepted, all 7 patches (was New) · delegate rey"
+
+
+def test_several_people_are_told_each_once_and_at_most_three_by_name() -> None:
+    changes = [by(actor, state(number))[0] for number, actor in enumerate(["ada", "rey", "ada", "max", "kim"], 1)]
+
+    assert body(of_seven(*changes, state=dict.fromkeys(range(1, 6), "accepted"))) == snapshot(
+        "✅ Accepted, 5 of 7 patches (was New) · by ada, rey, max and 1 more"
+    )
+
+
+def test_of_several_changes_of_a_state_the_last_account_is_told_if_it_is_known() -> None:
+    changes = [*by("ada", state(1)), *by("rey", state(1, "accepted", "rejected"))]
+
+    assert body(of_seven(*changes, state={1: "rejected"})) == snapshot(
+        "❌ Rejected, 1 of 7 patches (was New: 1/7) · by rey"
+    )
+    assert body(of_seven(*changes, state={1: "deferred"})) == snapshot("❌ Deferred, 1 of 7 patches (was New: 1/7)")
+
+
+def test_a_name_of_an_account_is_cut() -> None:
+    changes = by("a" * 200, state(1))
+
+    assert len(body(of_seven(*changes, state={1: "accepted"}))) < 150
+
+
 def test_checks_on_several_patches() -> None:
     changes = [check(3, "success", "fail"), check(5, "success", "fail"), check(1, "", "fail", "checkpatch")]
     changes += [check(number, "pending", "success", f"boot/{letter}") for letter in "abcdefg" for number in range(1, 8)]

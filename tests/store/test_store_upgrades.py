@@ -161,6 +161,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "before": "new",
         "after": "accepted",
         "context": "",
+        "actor": "maintainer",
         "comment": None,
     },
     "session": {"user": BOT, "since": "s1"},

@@ -270,6 +270,7 @@ def _notices() -> None:
         sa.Column("before", sa.Text(), nullable=False),
         sa.Column("after", sa.Text(), nullable=False),
         sa.Column("context", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=True),
         sa.Column("comment", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_queued_change"),
         sqlite_autoincrement=True,
