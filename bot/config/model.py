@@ -13,8 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.config import value_types as forms
 from bot.patchwork.references import is_private
-from bot.patchwork.state_classes import StateClass, StateClasses, state_classes
-from bot.patchwork.states import folded_state
+from bot.patchwork.states import StateClass, StateClasses, folded_state, state_classes
 
 ENV_PREFIX = "PATCHBOT_"
 

@@ -36,8 +36,7 @@ from bot.notices.state_line import SUPERSEDED, is_replaced, sign, state_words, s
 from bot.notices.version_lines import FormerVersion, NextVersion, since_former, version_link
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.references import patch_url, series_url
-from bot.patchwork.state_classes import DEFAULT_CLASSES, StateClasses
-from bot.patchwork.states import NO_STATES, States
+from bot.patchwork.states import DEFAULT_CLASSES, NO_STATES, StateClasses, States
 from bot.patchwork.subjects import patch_subject, series_subject
 from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.query.options import CardForm

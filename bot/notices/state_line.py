@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from bot.notices.fact_lines import state_name
 from bot.notices.markup import Line, Strong, Text, columns, cut_to_columns
 from bot.patchwork.model import Patch
-from bot.patchwork.state_classes import StateClasses, is_accepted, is_new, is_superseded
-from bot.patchwork.states import States
+from bot.patchwork.states import StateClasses, States, is_accepted, is_new, is_superseded
 from bot.submission import Submission
 
 MAX_COLUMNS = 76  # of the state, in a line with checks and reviews

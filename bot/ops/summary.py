@@ -14,7 +14,7 @@ from bot.config import (
     subscription_key,
 )
 from bot.errors import ConfigError, ConfigErrors, QueryError
-from bot.patchwork.state_classes import StateClass
+from bot.patchwork.states import StateClass
 from bot.query.parser import parse_subscription
 from bot.query.query import Query
 from bot.text import printable

@@ -26,8 +26,7 @@ from bot.patchwork.recheck_schedule import raises_comment_events
 from bot.patchwork.references import msgid_of
 from bot.patchwork.request_turns import OverBudget, RecheckBudget
 from bot.patchwork.response_rows import Garbled, Page, SkippedRow, read_row
-from bot.patchwork.state_classes import StateClasses
-from bot.patchwork.states import States, states_in
+from bot.patchwork.states import StateClasses, States, states_in
 from bot.patchwork.tokens import Token
 from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead
 from bot.patchwork.wire import (

@@ -28,8 +28,7 @@ from bot.json_reader import read_json
 from bot.patchwork.references import is_private
 from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns, counted
 from bot.patchwork.response_rows import Page, page_with
-from bot.patchwork.state_classes import DEFAULT_CLASSES, StateClasses
-from bot.patchwork.states import NO_STATES, States
+from bot.patchwork.states import DEFAULT_CLASSES, NO_STATES, StateClasses, States
 from bot.patchwork.tokens import Token
 from bot.unpacking import body_of, unpacked
 

@@ -19,8 +19,7 @@ from bot.incidents import Incidents
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, PatchRef, Series
-from bot.patchwork.state_classes import StateClasses
-from bot.patchwork.states import States
+from bot.patchwork.states import StateClasses, States
 from bot.patchwork.updates import CommentHint, PatchUpdate, listed_fields, updates_in
 from bot.poll import Baseline, Pending, PendingKind, Poll, SeriesRead, WatchPosition
 from bot.polling import cursor

@@ -14,8 +14,7 @@ from bot.ids import Msgid, PatchId, PatchworkEventId, ProjectName, SeriesId, Ser
 from bot.incidents import Incidents
 from bot.notices.changes import ChangedSubmission
 from bot.patchwork.model import CheckState, Series
-from bot.patchwork.state_classes import DEFAULT_CLASSES
-from bot.patchwork.states import States
+from bot.patchwork.states import DEFAULT_CLASSES, States
 from bot.patchwork.updates import FieldUpdate, MailKind, PatchField
 from bot.poll import KnownSeries, ListMark, OpenSubmission, OpenSubmissions, Poll, SweepState, WatchPosition
 from bot.store import rows, schema

@@ -7,8 +7,7 @@ import pytest
 
 from bot.notices.markup import Line
 from bot.notices.state_line import counted_words, sign, state_words_before
-from bot.patchwork.state_classes import DEFAULT_CLASSES
-from bot.patchwork.states import NO_STATES, States
+from bot.patchwork.states import DEFAULT_CLASSES, NO_STATES, States
 from bot.submission import Submission
 from support.card_rig import a_patch, numbered, of_series
 

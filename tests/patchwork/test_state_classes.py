@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.patchwork.state_classes import (
+from bot.patchwork.states import (
     DEFAULT_CLASSES,
     StateClass,
     is_accepted,
