@@ -9,7 +9,7 @@ import whatthepatch  # type: ignore[import-untyped]  # ships no types
 from unidiff.patch import PatchSet
 
 from bench.table import Row, Work, in_turns
-from bot.patchwork.diff.touched_files import changed_files, touched_paths
+from bot.patchwork.diff import changed_files, touched_paths
 
 PATHS, COUNTS = "paths", "paths and counts"
 AT_LEAST: dict[str, dict[str, float | None]] = {

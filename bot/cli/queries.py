@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def paths(arguments: argparse.Namespace) -> int:
     """Print the paths that diffs touch."""
-    from bot.patchwork.diff.touched_files import touched_paths
+    from bot.patchwork.diff import touched_paths
 
     texts = [content_of(path) for path in arguments.files] or [typed("a diff")]
     touched = {path for text in texts for path in touched_paths(text.decode("utf-8", "surrogateescape"))}

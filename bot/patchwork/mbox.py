@@ -12,8 +12,8 @@ import re
 from itertools import takewhile
 
 from bot.ids import PatchId
-from bot.patchwork.diff import touched_files as diff
-from bot.patchwork.diff.hashes import hash_of
+from bot.patchwork import diff
+from bot.patchwork.diff import hash_of
 from bot.patchwork.mail_text import addresses, ancestors, mail_text, person, trailers_of
 from bot.patchwork.model import Patch, PatchRef, Series
 from bot.text import one_line

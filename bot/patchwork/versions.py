@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bot.ids import Msgid, SeriesId
-from bot.patchwork.diff.hashes import proves
+from bot.patchwork.diff import proves
 from bot.patchwork.model import Patch, PatchRef, Series, prefixes_of, without_prefixes
 
 _DOTTED = re.compile(r"v([0-9]{1,5})\.([0-9]{1,5})\Z", re.IGNORECASE)

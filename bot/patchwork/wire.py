@@ -23,8 +23,8 @@ from pydantic import (
 )
 
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
-from bot.patchwork.diff import touched_files as diff
-from bot.patchwork.diff.hashes import hash_of
+from bot.patchwork import diff
+from bot.patchwork.diff import hash_of
 from bot.patchwork.mail_text import addresses, ancestors, mail_text, own_words, trailers_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.references import msgid_of

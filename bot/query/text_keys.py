@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import ClassVar, Final
 
-from bot.patchwork.diff.headers import plain
+from bot.patchwork.diff_headers import plain
 from bot.patchwork.mail_text import mailbox
 from bot.query.facts import Facts, PatchView, Things
 from bot.query.index.globs import PatternError, unescaped

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bot.patchwork.diff.hashes import hash_of
+from bot.patchwork.diff import hash_of
 from bot.sample_patchwork.mail import Mail, Subject, read_subject
 from bot.sample_patchwork.recorded import Recorded, RecordedSeries
 from bot.sample_patchwork.records import CommentRecord, CoverRecord, PatchRecord, ProjectRecord, SeriesRecord

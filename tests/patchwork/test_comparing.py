@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.patchwork.diff.hashes import OF_NOTHING
+from bot.patchwork.diff import OF_NOTHING
 from bot.patchwork.model import Series
 from bot.patchwork.versions import Comparison, KnownVersion, compare
 from support.versions_rig import a_version, patches

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unidiff.patch import PatchSet
 
-from bot.patchwork.diff.headers import read_header
-from bot.patchwork.diff.touched_files import _NOTABLE, MAX_FILES, changed_files, touched_paths
+from bot.patchwork.diff import _NOTABLE, MAX_FILES, changed_files, touched_paths
+from bot.patchwork.diff_headers import read_header
 from bot.patchwork.model import FileChange, paths_of
 
 SAMPLES = Path(__file__).parent.parent / "samples"

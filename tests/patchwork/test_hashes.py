@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.clock import VirtualClock
-from bot.patchwork.diff.hashes import OF_NOTHING, hash_of, proves
-from bot.patchwork.diff.touched_files import without_message
+from bot.patchwork.diff import OF_NOTHING, hash_of, proves, without_message
 from bot.sample_patchwork.diffs import rename_diff, sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import SamplePatchwork

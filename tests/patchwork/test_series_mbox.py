@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.clock import VirtualClock
 from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
-from bot.patchwork.diff.hashes import hash_of
+from bot.patchwork.diff import hash_of
 from bot.patchwork.mail_text import MAX_TEXT, mail_text
 from bot.patchwork.mbox import read_series_mbox
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind

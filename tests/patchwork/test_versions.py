@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import Msgid
-from bot.patchwork.diff.hashes import OF_NOTHING
+from bot.patchwork.diff import OF_NOTHING
 from bot.patchwork.model import Person
 from bot.patchwork.versions import (
     Evidence,

@@ -1,1 +1,0 @@
-"""Diff parsing: touched files, hunks, and Patchwork's digest of a diff."""
