@@ -19,7 +19,7 @@ from bot.incidents import Incidents
 from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, ResponseTooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.listing import NewestPage, RowLog, joined, last_page, newest, of_projects, page_of, read_list
-from bot.patchwork.mbox import read_series_mbox
+from bot.patchwork.mails import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.personal import PersonalApi
 from bot.patchwork.recheck_schedule import raises_comment_events

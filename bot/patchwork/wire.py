@@ -25,7 +25,7 @@ from pydantic import (
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork import diff
 from bot.patchwork.diff import hash_of
-from bot.patchwork.mail_text import addresses, ancestors, mail_text, own_words, trailers_of
+from bot.patchwork.mails import addresses, ancestors, mail_text, own_words, trailers_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.references import msgid_of
 from bot.patchwork.response_rows import read_row

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import ClassVar, Final
 
 from bot.patchwork.diff_headers import plain
-from bot.patchwork.mail_text import mailbox
+from bot.patchwork.mails import mailbox
 from bot.query.facts import Facts, PatchView, Things
 from bot.query.index.globs import PatternError, unescaped
 from bot.query.index.path_trie import read_pattern

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import Msgid
-from bot.patchwork.mail_text import addresses, mailboxes, person, trailers_of
+from bot.patchwork.mails import addresses, mailboxes, person, trailers_of
 from bot.patchwork.model import TrailerKind, number_of
 from bot.patchwork.references import msgid_of
 
@@ -127,7 +127,7 @@ def test_two_people_in_one_trailer_are_two() -> None:
 
 
 def test_no_parser_of_the_standard_library_reads_addresses() -> None:
-    source = inspect.getsource(sys.modules["bot.patchwork.mail_text"])
+    source = inspect.getsource(sys.modules["bot.patchwork.mails"])
 
     assert [name for name in ("email.utils", "getaddresses", "parseaddr", "policy") if name in source] == []
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.clock import VirtualClock
-from bot.patchwork.mail_text import MAX_ANCESTORS, ancestors
+from bot.patchwork.mails import MAX_ANCESTORS, ancestors
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import SamplePatchwork

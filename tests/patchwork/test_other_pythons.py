@@ -33,7 +33,7 @@ _ODD = {
 }
 _SCRIPT = """
 import json, sys
-from bot.patchwork.mail_text import addresses, person, trailers_of
+from bot.patchwork.mails import addresses, person, trailers_of
 
 odd = json.load(sys.stdin)
 headers = [(addresses([each]), person(each).name, person(each).email) for each in odd["headers"]]

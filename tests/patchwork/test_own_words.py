@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.patchwork.mail_text import MAX_CHARACTERS, MAX_LINES, own_words
+from bot.patchwork.mails import MAX_CHARACTERS, MAX_LINES, own_words
 
 
 @pytest.mark.parametrize(

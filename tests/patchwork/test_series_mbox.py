@@ -14,8 +14,7 @@ from bot.clock import VirtualClock
 from bot.errors import Temporary
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.diff import hash_of
-from bot.patchwork.mail_text import MAX_TEXT, mail_text
-from bot.patchwork.mbox import read_series_mbox
+from bot.patchwork.mails import MAX_TEXT, mail_text, read_series_mbox
 from bot.patchwork.model import FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.sample_patchwork.diffs import sample_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries

@@ -1,10 +1,17 @@
-"""Parser of mails: addresses and people in headers, trailers, and the author's own words in a reply.
+"""Parser of mails: addresses and people in headers, trailers, the author's own words in a reply, and a series' mbox.
 
 The standard library's parsers of addresses differ between versions of Python: newer ones reject a whole header because
 of one malformed entry, older ones make up addresses from it. Here a malformed entry affects only itself, and an address
 is never assembled from pieces: it is the text between `<` and `>`, or an entry that consists of nothing else.
 
 Quotations, the attribution line and the signature are not part of a reply's own words. All text is bounded.
+
+In the mbox of a series, Patchwork writes one part per patch, in the order of their numbers: a line
+"From patchwork <date>", mail headers with X-Patchwork-Id and X-Patchwork-Submitter, an empty line, the commit message
+with the trailers of its comments, then the diff. Body lines that begin with "From " are not escaped, so a mail can
+contain text that looks like a part of its own, and a mail's own X-Patchwork-* headers follow Patchwork's. Therefore the
+first header of a name wins, headers that Patchwork may omit are taken only from its own headers, and the mbox is
+accepted only if its ids are exactly those of the series, each once.
 """
 
 import email.header
@@ -12,8 +19,9 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
-from bot.ids import Msgid
-from bot.patchwork.model import Person, Trailer, TrailerKind
+from bot.ids import Msgid, PatchId
+from bot.patchwork.diff import changed_files, hash_of, without_message
+from bot.patchwork.model import Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.references import msgid_of
 from bot.text import MAX_LINE, one_line, storable
 
@@ -48,6 +56,22 @@ _ADDRESS = re.compile(r'(?:"(?:[^"\\]|\\.)+"|[^\s@"()<>,;:\\]+)@(?:\[[^\s\[\]@]+
 _AROUND = " \t\r\n\f\v\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _Token = tuple[str, str]  # kind and text
+_PART = re.compile(r"^From patchwork [^\n]{0,80}\r?\n", re.MULTILINE)
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_STATE_SLUG = re.compile(r"[^a-z0-9]+")
+_MAX_PARTS = 5_000
+_DIFF_START = re.compile(r"^(?:diff --git |--- \S|Index: )", re.MULTILINE)
+_BY_PATCHWORK = frozenset(
+    {
+        "content-type",
+        "mime-version",
+        "content-transfer-encoding",
+        "x-patchwork-submitter",
+        "x-patchwork-id",
+        "x-patchwork-delegate",
+    }
+)  # written before the mail's own headers
+_FIRST_STATE = "new"  # Patchwork's default unless the mail requests another state
 
 
 def decoded(header: str) -> str:
@@ -211,3 +235,70 @@ def _comment(tokens: list[_Token]) -> str:
 
 def _unquoted(text: str) -> str:
     return _QUOTED_PAIR.sub(r"\1", text[1:-1])
+
+
+def read_series_mbox(text: str, series: Series) -> dict[PatchId, Patch] | None:
+    """Return the patches of *series* with their diffs; None if the mbox does not match the series exactly."""
+    refs = {ref.id: ref for ref in series.patches}
+    read: dict[PatchId, Patch] = {}
+    for headers, body in _parts(text):
+        ref = refs.get(_patch_id(headers))
+        if ref is None or ref.id in read:
+            return None
+        read[ref.id] = _patch(series, ref, headers, body)
+    return read if len(read) == len(refs) else None
+
+
+def _parts(text: str) -> list[tuple[dict[str, str], str]]:
+    starts = [match for _, match in zip(range(_MAX_PARTS), _PART.finditer(text), strict=False)]
+    edges = [*(match.start() for match in starts), len(text)]
+    return [_split(text[match.end() : end]) for match, end in zip(starts, edges[1:], strict=True)]
+
+
+def _split(part: str) -> tuple[dict[str, str], str]:
+    """Return the headers by lower-case name (the first of each) and the body."""
+    head, _, body = part.replace("\r\n", "\n").partition("\n\n") if "\r\n\r\n" in part else part.partition("\n\n")
+    headers: dict[str, str] = {}
+    for field in _FOLD.sub(" ", head).split("\n"):
+        name, colon, value = field.partition(":")
+        if colon:
+            headers.setdefault(name.strip().lower(), value.strip())
+    return headers, body
+
+
+def _patch_id(headers: dict[str, str]) -> PatchId:
+    value = headers.get("x-patchwork-id", "")
+    return PatchId(int(value) if value.isascii() and value.isdigit() and len(value) < 19 else -1)
+
+
+def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) -> Patch:
+    start = _DIFF_START.search(body)
+    changed = without_message(body)
+    return Patch(
+        id=ref.id,
+        project=series.project,
+        msgid=ref.msgid,
+        name=ref.name,
+        submitter=person(headers["x-patchwork-submitter"]) if "x-patchwork-submitter" in headers else series.submitter,
+        date=series.date,
+        series=series.id,
+        state=_slug(headers.get("x-patchwork-state", "")) or _FIRST_STATE,
+        delegate=_delegate(headers),
+        hash=hash_of(changed) if changed else None,
+        files=changed_files(body),
+        to=addresses([headers.get("to", "")]),
+        cc=addresses([headers.get("cc", "")]),
+        trailers=trailers_of(body[: start.start()] if start else body),
+        text=mail_text(ref.name, body),
+        replies_to=ancestors([headers.get("references", "")], [headers.get("in-reply-to", "")]),
+    )
+
+
+def _delegate(headers: dict[str, str]) -> str | None:
+    own = takewhile(_BY_PATCHWORK.__contains__, headers)
+    return one_line(headers["x-patchwork-delegate"]) or None if "x-patchwork-delegate" in own else None
+
+
+def _slug(state: str) -> str:
+    """Return the slug of a state's name, as Patchwork forms it: "Under Review" is "under-review"."""
+    return _STATE_SLUG.sub("-", one_line(state, 100).lower()).strip("-")
