@@ -25,8 +25,7 @@ from bot.patchwork.request_turns import RecheckBudget
 from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, MailKind, TrailersRead, comments_in
 from bot.patchwork.wire import EventHint
 from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Pending, PendingKind, Recheck, Rechecks
-from bot.polling.fetch import Fetch, PartialResult
-from bot.polling.pending import TRAILERS_AFTER, KnownObjects, PendingQueue
+from bot.polling.pending import TRAILERS_AFTER, Fetch, KnownObjects, PartialResult, PendingQueue
 from bot.polling.sweep import SweepResult
 from bot.store.store import Store, Transaction
 from bot.submission import Submission, SubmissionKind, SubmissionRef

@@ -26,9 +26,8 @@ from bot.polling import cursor
 from bot.polling.availability import Availability, Unavailable, VersionCheck
 from bot.polling.baselines import BaselineReader
 from bot.polling.event_reader import EventReader, EventsRead
-from bot.polling.fetch import Fetch
 from bot.polling.follow_ups import Followers, FollowUps, LateCovers, NoFollowers
-from bot.polling.pending import KnownObjects, PendingQueue
+from bot.polling.pending import Fetch, KnownObjects, PendingQueue
 from bot.polling.sweep import ListSweep, SweepResult
 from bot.store.store import Store
 

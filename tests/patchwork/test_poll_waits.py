@@ -9,7 +9,7 @@ from bot.clock import VirtualClock
 from bot.patchwork.api import MAX_FAILED_PAGES
 from bot.patchwork.client import AT_ONCE
 from bot.poll import PendingKind
-from bot.polling.fetch import MAX_FAILED_OBJECTS, MAX_FAILED_RETRIES
+from bot.polling.pending import MAX_FAILED_OBJECTS, MAX_FAILED_RETRIES
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.request import Response
 from support.poll_rig import SERVER, Polling, Somebody, a_patchwork, an_error, not_found, polling
