@@ -23,11 +23,10 @@ from bot.patchwork.states import StateClasses, States
 from bot.patchwork.updates import CommentHint, PatchUpdate, listed_fields, updates_in
 from bot.poll import Baseline, Pending, PendingKind, Poll, SeriesRead, WatchPosition
 from bot.polling import cursor
-from bot.polling.availability import Availability, Unavailable, VersionCheck
-from bot.polling.baselines import BaselineReader
 from bot.polling.event_reader import EventReader, EventsRead
 from bot.polling.follow_ups import Followers, FollowUps, LateCovers, NoFollowers
 from bot.polling.pending import Fetch, KnownObjects, PendingQueue
+from bot.polling.projects import Availability, BaselineReader, Unavailable, VersionCheck
 from bot.polling.sweep import ListSweep, SweepResult
 from bot.store.store import Store
 

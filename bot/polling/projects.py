@@ -1,7 +1,9 @@
-"""Availability of a server's configured projects: those that cannot be watched are requested again within minutes.
+"""The configured projects of a server: whether each can be watched, and from where on it is.
 
 "No such project" is Patchwork's own 404 only; a redirect, a refusal or a login page is reported as such. In both cases
 the project is requested again after 1, 2, 4, 8, and then every 15 minutes, or later if the server asks for that.
+
+A baseline is where watching starts; a project that was missing catches up from where it was last read.
 
 The check for a newer API version, which a wall may have hidden at the start, runs after ten minutes, then daily.
 """
@@ -18,9 +20,14 @@ from bot.errors import Temporary, TransportError
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import NotFound
+from bot.patchwork.response_rows import Garbled
+from bot.poll import Baseline, UnreadFrom, WatchPosition
+from bot.polling import cursor
+from bot.polling.event_reader import EventReader, EventsRead
 
 FIRST_CHECK = 600.0  # seconds after an older version was found, in case a wall hid the newer one
 CHECK_EVERY = 24 * 3600.0
+BASELINE_ROWS = 10  # rows requested for the highest id, in case the newest one is unreadable
 _log = structlog.get_logger(__name__)
 
 
@@ -139,3 +146,73 @@ class VersionCheck:
                     _log.info("server.api_version", server=self._server, api=self._api.version)
             except TransportError as error:
                 _log.info("server.version_check_failed", server=self._server, reason=str(error))
+
+
+class BaselineReader:
+    """The baselines of one server's projects, and the catch-up of projects that were missing."""
+
+    def __init__(self, server: ServerName, api: PatchworkApi, events: EventReader, projects: Availability) -> None:
+        self._server = server
+        self._api = api
+        self._events = events
+        self._projects = projects
+
+    async def missing_baselines(self, watched: WatchPosition) -> tuple[Baseline, ...]:
+        """Return the baselines of projects that have none: at the first start, and for a project added later.
+
+        A missing project is requested again after some minutes.
+        """
+        known = {base.project.lower() for base in watched.baselines}
+        spellings = {name: await self._projects.find(name) for name in self._projects.doubtful(known)}
+        fresh: list[Baseline] = []
+        for name, project in spellings.items():
+            if project is None or project.lower() in known:
+                continue
+            try:
+                fresh.append(await self.baseline(project))
+            except TransportError as error:
+                self._projects.note(name, f"{self._api.url} does not show the project {name}: {error}", error)
+        return tuple(fresh)
+
+    async def baseline(self, project: ProjectName) -> Baseline:
+        """Return the baseline of a project: its newest event, patch and series."""
+        page = await self._api.events([project], per_page=BASELINE_ROWS, oldest_first=False)
+        if page.skipped and not page.events:
+            raise Garbled("none of its newest events can be read")
+        patches = await self._api.newest_patches([project], BASELINE_ROWS)
+        series = await self._api.newest_series([project], BASELINE_ROWS)
+        skipped = (row.id for row in page.skipped if row.id is not None)
+        baseline = Baseline(
+            project=project,
+            event=max([*(event.id for event in page.events), *skipped], default=0),
+            date=cursor.newest(event.date for event in page.events),
+            patch=patches.highest,
+            series=series.highest,
+        )
+        _log.info(
+            "baseline.taken",
+            server=self._server,
+            project=project,
+            up_to_event=baseline.event,
+        )
+        return baseline
+
+    async def catch_up(self, watched: WatchPosition, walk: EventsRead) -> tuple[EventsRead, UnreadFrom]:
+        """Return *walk* with the missed events of projects that are back, and where missing projects are unread."""
+        unread_from: dict[ProjectName, str | None] = {
+            base.project: watched.cursor or ""
+            for base in watched.baselines
+            if base.unread_from is None and self._projects.is_gone(base.project)
+        }
+        for base in watched.baselines:
+            if base.unread_from is None or not self._projects.is_available(base.project):
+                continue
+            try:
+                missed = await self._events.read_project(base, base.unread_from)
+            except TransportError as error:
+                _log.info("project.catch_up_failed", server=self._server, project=base.project, reason=str(error))
+                continue
+            unread_from[base.project] = missed.cursor if missed.cut else None
+            new = cursor.in_order((*walk.new, *missed.new))
+            walk = replace(walk, events=(*walk.events, *missed.events), new=tuple(new), cut=walk.cut or missed.cut)
+        return walk, unread_from
