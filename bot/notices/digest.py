@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from bot.ids import ProjectName
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, patch_title, series_title
+from bot.notices.fact_lines import SUPERSEDED, counted_words, sign_of
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
-from bot.notices.state_line import SUPERSEDED, counted_words, sign_of
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.references import list_url
 

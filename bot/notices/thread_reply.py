@@ -15,6 +15,7 @@ from bot.notices.card import ServerLinks
 from bot.notices.changes import BETWEEN_PERSONS, Change, ChangeKind
 from bot.notices.check_replies import checks_told
 from bot.notices.check_summary import number
+from bot.notices.fact_lines import state_sign
 from bot.notices.markup import (
     Document,
     Inline,
@@ -29,7 +30,6 @@ from bot.notices.markup import (
     longest,
     words,
 )
-from bot.notices.state_line import state_sign
 from bot.patchwork.model import Patch, Trailer, TrailerKind
 from bot.submission import Submission
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from bot.notices.fact_lines import counted_words, sign, state_words_before
 from bot.notices.markup import Line
-from bot.notices.state_line import counted_words, sign, state_words_before
 from bot.patchwork.states import DEFAULT_CLASSES, NO_STATES, States
 from bot.submission import Submission
 from support.card_rig import a_patch, numbered, of_series
