@@ -34,10 +34,9 @@ from bot.notices.markup import (
 )
 from bot.notices.patch_list import PatchList
 from bot.notices.version_lines import FormerVersion, NextVersion, since_former, version_link
-from bot.patchwork.model import Patch, Series
+from bot.patchwork.model import Patch, Series, patch_subject, series_subject
 from bot.patchwork.references import patch_url, series_url
 from bot.patchwork.states import DEFAULT_CLASSES, NO_STATES, StateClasses, States
-from bot.patchwork.subjects import patch_subject, series_subject
 from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.query.options import CardForm
 from bot.submission import Submission

@@ -36,9 +36,8 @@ from bot.notices.markup import (
     written,
 )
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, edit_key
-from bot.patchwork.model import Patch, Series
+from bot.patchwork.model import Patch, Series, patch_subject, series_subject
 from bot.patchwork.references import list_url
-from bot.patchwork.subjects import patch_subject, series_subject
 
 DEFAULT_LIMIT = 10  # series at once that still get a card each
 QUIET = timedelta(seconds=60)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from bot.notices import fact_lines as facts
 from bot.notices.check_summary import Verdict, findings, worst_verdict
 from bot.notices.markup import Code, Line, Link, cut_to_columns, words
-from bot.patchwork.model import Patch, TrailerKind, prefixes_of
+from bot.patchwork.model import Patch, TrailerKind, prefixes_of, series_subject, short_subject
 from bot.patchwork.states import StateClasses, States
-from bot.patchwork.subjects import series_subject, short_subject
 from bot.submission import Submission
 
 _MAX_SUBJECT = 72  # columns

@@ -1,10 +1,14 @@
 """Model of patches and series, independent of the API version.
 
 Dates of mails are naive UTC, as in Patchwork; everything here is pure and immutable.
+
+Subjects are written as they were mailed, as far as Patchwork keeps them: prefixes in one pair of brackets, then the
+title. Patchwork drops "PATCH" and the list's own prefix, and puts commas between the others. A series' own name lacks
+them all, so they are taken from the cover letter, or from the patches.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import NamedTuple
@@ -15,6 +19,7 @@ _PREFIXES = re.compile(r"\s*\[([^\[\]]{0,255})\]")
 # As in Patchwork's parse_series_marker: "1/3", "1 of 3" (Mercurial), "PATCH1/3", "v2PATCH12/15".
 _NUMBER = re.compile(r"[^\s,]*?([0-9]{1,5})(?:/| of )([0-9]{1,5})\Z")
 _TOKEN = re.compile(r"[^\s,]*?[0-9]{1,5} of [0-9]{1,5}(?![^\s,])|[^\s,]+")
+_DOTTED = re.compile(r"v([0-9]{1,5})\.([0-9]{1,5})\Z", re.IGNORECASE)
 
 
 class CheckState(StrEnum):
@@ -70,6 +75,16 @@ class FileChange(NamedTuple):
     old_path: str | None = None
     added: int = 0
     removed: int = 0
+
+
+class Version(NamedTuple):
+    """The version of a series; *part* is 1 for "v5.1", and 0 for most."""
+
+    number: int
+    part: int = 0
+
+    def __str__(self) -> str:
+        return f"v{self.number}.{self.part}" if self.part else f"v{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +245,75 @@ def number_of(name: str) -> tuple[int, int] | None:
         if match := _NUMBER.match(token):
             return int(match[1]), int(match[2])
     return None
+
+
+def series_subject(series: Series) -> str:
+    """Return the subject of a series' cover letter: "[RFC v3 0/3] title".
+
+    Without one it is the series' name, with the prefixes that its patches have in common. Versions from 2 on are always
+    among them.
+    """
+    name = series.cover_name or series.name
+    tokens = prefixes_of(name) or common_prefixes(ref.name for ref in series.patches)
+    return _written(name, with_version(tokens, version_of(series)))
+
+
+def patch_subject(patch: Patch, series: Series | None = None) -> str:
+    """Return the subject of a patch; *series* is the one that it is the only patch of, whose version it then has."""
+    tokens = prefixes_of(patch.name)
+    return _written(patch.name, with_version(tokens, Version(series.version)) if series else tokens)
+
+
+def short_subject(patch: Patch, prefixes: Collection[str]) -> str:
+    """Return the subject of a patch below that of its series, whose *prefixes* it does not repeat: "3/5 title"."""
+    known = {prefix.casefold() for prefix in prefixes}
+    tokens = [token for token in prefixes_of(patch.name) if token.casefold() not in known]
+    number = patch.number
+    shown = [token for token in tokens if number is None or number_of(f"[{token}]") is None]
+    brackets = f"[{' '.join(shown)}] " if shown else ""
+    return f"{f'{number[0]}/{number[1]} ' if number else ''}{brackets}{bare_subject(patch.name)}"
+
+
+def common_prefixes(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the bracket tokens that all *names* have, without numbers, in the order of the first."""
+    all_of_them = [[token for token in prefixes_of(name) if number_of(f"[{token}]") is None] for name in names]
+    if not all_of_them:
+        return ()
+    return tuple(token for token in all_of_them[0] if all(token in other for other in all_of_them))
+
+
+def with_version(tokens: tuple[str, ...], version: Version) -> tuple[str, ...]:
+    """Return *tokens* with the version in front of the number, if it is 2 or more and not among them."""
+    name = str(version)
+    if version <= Version(1) or any(token.casefold() == name for token in tokens):
+        return tokens
+    at = next((place for place, token in enumerate(tokens) if number_of(f"[{token}]")), len(tokens))
+    return (*tokens[:at], name, *tokens[at:])
+
+
+def _written(name: str, tokens: tuple[str, ...]) -> str:
+    title = bare_subject(name)
+    is_all_brackets = bool(prefixes_of(name)) and title == name
+    return name if is_all_brackets or not tokens else f"[{' '.join(tokens)}] {title}"
+
+
+def version_of(series: Series) -> Version:
+    """Return the version of a series, including "v5.1", which Patchwork does not parse but all its patches name."""
+    numbers = {_dotted(name) for name in ([ref.name for ref in series.patches] or [series.name])}
+    dotted = numbers.pop() if len(numbers) == 1 else None
+    return dotted or Version(series.version)
+
+
+def may_follow(series: Series) -> bool:
+    """Return whether a series may have a former version, which the first version has not."""
+    return version_of(series) > Version(1)
+
+
+def is_partial_reroll(series: Series) -> bool:
+    """Return whether only some patches of a version were sent again, as in "[v5.1,10/12]"."""
+    return version_of(series).part > 0 and not series.received_all
+
+
+def _dotted(name: str) -> Version | None:
+    matches = [each for token in prefixes_of(name) if (each := _DOTTED.match(token))]
+    return Version(int(matches[0][1]), int(matches[0][2])) if len(matches) == 1 else None

@@ -5,34 +5,18 @@ are three kinds of evidence: the same name; patches with the same diffs; and the
 must agree: if one points at other work than the rest, no link is made. Everything here is pure.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 
 from bot.ids import Msgid, SeriesId
 from bot.patchwork.diff import proves
-from bot.patchwork.model import Patch, PatchRef, Series, prefixes_of, without_prefixes
+from bot.patchwork.model import Patch, PatchRef, Series, Version, is_partial_reroll, version_of, without_prefixes
 
-_DOTTED = re.compile(r"v([0-9]{1,5})\.([0-9]{1,5})\Z", re.IGNORECASE)
 _GENERIC_WORDS = 2  # a name of so few words ("fix", "minor cleanup") is weak evidence
 _GENERIC_FOR = timedelta(days=365)  # after which such a name is no evidence at all
-
-
-class Version(NamedTuple):
-    """The version of a series; *part* is 1 for "v5.1", and 0 for most."""
-
-    number: int
-    part: int = 0
-
-    def __str__(self) -> str:
-        return f"v{self.number}.{self.part}" if self.part else f"v{self.number}"
-
-
-FIRST = Version(1)
 
 
 class Evidence(StrEnum):
@@ -76,23 +60,6 @@ def newcomer(series: Series, patches: Iterable[Patch], just_read: Iterable[Patch
     parents = {next((msgid for msgid in reversed(patch.replies_to) if msgid not in own), None) for patch in just_read}
     hashes = frozenset(patch.hash for patch in patches if patch.hash and proves(patch.hash))
     return Newcomer(series, hashes, parents.pop() if len(parents) == 1 else None)
-
-
-def version_of(series: Series) -> Version:
-    """Return the version of a series, including "v5.1", which Patchwork does not parse but all its patches name."""
-    numbers = {_dotted(name) for name in ([ref.name for ref in series.patches] or [series.name])}
-    dotted = numbers.pop() if len(numbers) == 1 else None
-    return dotted or Version(series.version)
-
-
-def may_follow(series: Series) -> bool:
-    """Return whether a series may have a former version, which the first version has not."""
-    return version_of(series) > FIRST
-
-
-def is_partial_reroll(series: Series) -> bool:
-    """Return whether only some patches of a version were sent again, as in "[v5.1,10/12]"."""
-    return version_of(series).part > 0 and not series.received_all
 
 
 def plain_name(name: str) -> str:
@@ -209,11 +176,6 @@ def _is_mostly_missing(series: Series) -> bool:
     """Return whether less than half of a series has arrived, without a cover letter, as after a partial resend."""
     totals = [ref.number[1] for ref in series.patches if ref.number]
     return series.cover is None and not series.received_all and len(series.patches) * 2 < max([series.total, *totals])
-
-
-def _dotted(name: str) -> Version | None:
-    matches = [each for token in prefixes_of(name) if (each := _DOTTED.match(token))]
-    return Version(int(matches[0][1]), int(matches[0][2])) if len(matches) == 1 else None
 
 
 def _passed(before: Series, after: Series) -> timedelta | None:

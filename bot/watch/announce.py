@@ -8,7 +8,7 @@ from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, Subscri
 from bot.notices.card import ServerLinks, Shown, drawn
 from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, card_key
-from bot.patchwork.versions import may_follow
+from bot.patchwork.model import may_follow
 from bot.query.evaluate import Reason, TermOutcome
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import CardForm, DigestTimes, richest

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.patchwork.model import without_prefixes
-from bot.patchwork.subjects import patch_subject, series_subject, short_subject
+from bot.patchwork.model import patch_subject, series_subject, short_subject, without_prefixes
 from support.card_rig import a_patch, numbered, of_series
 
 

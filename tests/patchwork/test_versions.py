@@ -10,20 +10,8 @@ from hypothesis import strategies as st
 
 from bot.ids import Msgid
 from bot.patchwork.diff import OF_NOTHING
-from bot.patchwork.model import Person
-from bot.patchwork.versions import (
-    Evidence,
-    Newcomer,
-    PredecessorCandidate,
-    Version,
-    days_between,
-    follow,
-    is_partial_reroll,
-    may_follow,
-    newcomer,
-    plain_name,
-    version_of,
-)
+from bot.patchwork.model import Person, Version, is_partial_reroll, may_follow, version_of
+from bot.patchwork.versions import Evidence, Newcomer, PredecessorCandidate, days_between, follow, newcomer, plain_name
 from support.versions_rig import ADA, NAME, a_version, many, new, old, patches
 
 V5 = a_version(5, 5)
