@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bot.notices import fact_lines as facts
 from bot.notices.check_summary import Detail, summary
-from bot.notices.fact_lines import SUPERSEDED, is_replaced, sign, state_words, state_words_before
+from bot.notices.fact_lines import SUPERSEDED, PatchList, is_replaced, sign, state_words, state_words_before
 from bot.notices.markup import (
     Allowed,
     Bullets,
@@ -32,7 +32,6 @@ from bot.notices.markup import (
     lines,
     words,
 )
-from bot.notices.patch_list import PatchList
 from bot.notices.version_lines import FormerVersion, NextVersion, since_former, version_link
 from bot.patchwork.model import Patch, Series, patch_subject, series_subject
 from bot.patchwork.references import patch_url, series_url

@@ -1,14 +1,15 @@
-"""Phrases about patches, shared by cards and answers, with the sign and the words for their state. Pure."""
+"""Phrases about patches, shared by cards and answers: facts, the state of a submission, its list of patches. Pure."""
 
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.ids import Msgid
-from bot.notices.check_summary import summary
+from bot.notices.check_summary import Verdict, findings, summary, worst_verdict
 from bot.notices.markup import Allowed, Code, Line, Link, Strong, Text, columns, cut, cut_to_columns, safe, words
 from bot.patchwork.model import (
     CheckState,
@@ -19,6 +20,9 @@ from bot.patchwork.model import (
     Trailer,
     TrailerKind,
     paths_of,
+    prefixes_of,
+    series_subject,
+    short_subject,
 )
 from bot.patchwork.references import archive_link
 from bot.patchwork.states import StateClasses, States, is_accepted, is_new, is_superseded
@@ -31,6 +35,7 @@ REVIEWS = {TrailerKind.REVIEWED: "reviewed", TrailerKind.ACKED: "acked", Trailer
 _CHECK_SIGNS = {CheckState.FAIL: "❌", CheckState.WARNING: "⚠️", CheckState.PENDING: "⏳", CheckState.SUCCESS: "✅"}
 MAX_COLUMNS = 76  # of the state, in a line with checks and reviews
 NEW, OPEN, WAITING, ACCEPTED, CLOSED, SUPERSEDED, PULL = "🆕", "👀", "🔁", "✅", "❌", "♻️", "📦"
+_MAX_SUBJECT = 72  # columns
 
 
 def joined(parts: Iterable[str]) -> str:
@@ -271,3 +276,81 @@ def _closed_sign(states: Iterable[str | None]) -> str:
         ACCEPTED if is_accepted(state) else SUPERSEDED if is_superseded(state) else CLOSED for state in states
     )
     return max((ACCEPTED, CLOSED, SUPERSEDED), key=lambda each: counts[each])
+
+
+class PatchList:
+    """The patches of a submission; *page* returns the address of a patch, the others say what its states are."""
+
+    def __init__(
+        self, submission: Submission, page: Callable[[Patch], str], states: States, classes: StateClasses
+    ) -> None:
+        self._submission = submission
+        self._page = page
+        self._states = states
+        self._classes = classes
+        self._whole = _Whole.of(submission)
+
+    def all(self) -> list[Line]:
+        """Return a line for each patch, in order."""
+        return [self._line(patch) for patch in self._submission.in_order]
+
+    def neediest(self, most: int) -> list[Line]:
+        """Return *most* lines at most, for the patches that need something first; the last counts those left out."""
+        by_need = sorted(self._submission.in_order, key=self._need)
+        shown = by_need if len(by_need) <= most else by_need[: most - 1]
+        listed = [self._line(patch) for patch in shown]
+        rest = len(by_need) - len(shown)
+        return [*listed, words(f"and {rest} more: ", Code("series"))] if rest else listed
+
+    def _need(self, patch: Patch) -> tuple[bool, Verdict, bool]:
+        """Return the sort key of a patch: open ones first, then by checks, then those without a review."""
+        verdict = worst_verdict(self._submission, patch)
+        is_reviewed = not self._whole.has_same_trailers and _is_reviewed(patch)
+        return self._classes.is_closed(patch.state), min(verdict, Verdict.PENDING), is_reviewed
+
+    def _line(self, patch: Patch) -> Line:
+        whole = self._whole
+        name = named(short_subject(patch, whole.prefixes), f"patch {patch.id}")
+        link = Link(cut_to_columns(name, _MAX_SUBJECT), self._page(patch), spelled=False)
+        remarks = [
+            "" if patch.state in {None, whole.state} else state_name(str(patch.state), self._states),
+            "" if whole.has_same_findings else findings(self._submission, patch),
+            "" if whole.has_same_trailers else _trailers(patch),
+            "" if whole.has_one_delegate else delegates([patch]),
+        ]
+        remark = joined(remarks)
+        return words(link, f" · {remark}") if remark else words(link)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What the patches of a submission have in common, or most of them, and so need not say one by one."""
+
+    prefixes: tuple[str, ...]
+    state: str | None
+    has_same_findings: bool
+    has_same_trailers: bool
+    has_one_delegate: bool
+
+    @classmethod
+    def of(cls, submission: Submission) -> "_Whole":
+        """Return what the patches of *submission* have in common."""
+        patches, series = submission.patches, submission.series
+        states = Counter(patch.state for patch in patches)
+        return cls(
+            prefixes_of(series_subject(series)) if series else (),
+            max(states, key=lambda state: states[state], default=None),
+            len({findings(submission, patch) for patch in patches}) <= 1,
+            len({_trailers(patch) for patch in patches}) <= 1,
+            len({patch.delegate for patch in patches}) <= 1,
+        )
+
+
+def _is_reviewed(patch: Patch) -> bool:
+    return any(trailer.kind in {TrailerKind.REVIEWED, TrailerKind.ACKED} for trailer in patch.trailers)
+
+
+def _trailers(patch: Patch) -> str:
+    """Return the kinds of trailers that a patch has."""
+    kinds = {trailer.kind for trailer in patch.trailers}
+    return ", ".join(word for kind, word in REVIEWS.items() if kind in kinds)
