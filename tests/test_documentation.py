@@ -18,8 +18,9 @@ from bot.cli.arguments import parser
 from bot.commands.grammar import ParsedCommand, parse
 from bot.config.model import Settings
 from bot.patchwork.discovery import VERSIONS
-from bot.patchwork.recheck_schedule import FIRST, LASTS, raises_comment_events
+from bot.patchwork.recheck_schedule import FIRST, LASTS
 from bot.patchwork.request_turns import REQUESTS_AN_HOUR
+from bot.patchwork.updates import raises_comment_events
 from bot.query.index.path_trie import PathTrie
 from bot.query.maintainers.maintainers import read
 from bot.query.parser import parse as read_query

@@ -22,13 +22,12 @@ from bot.patchwork.listing import NewestPage, RowLog, joined, last_page, newest,
 from bot.patchwork.mails import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.personal import PersonalApi
-from bot.patchwork.recheck_schedule import raises_comment_events
 from bot.patchwork.references import msgid_of
 from bot.patchwork.request_turns import OverBudget, RecheckBudget
 from bot.patchwork.response_rows import Garbled, Page, SkippedRow, read_row
 from bot.patchwork.states import StateClasses, States, states_in
 from bot.patchwork.tokens import Token
-from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead
+from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead, raises_comment_events
 from bot.patchwork.wire import (
     CheckRow,
     CommentRow,

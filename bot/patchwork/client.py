@@ -407,9 +407,9 @@ def judge(answer: PatchworkResponse, content_type: str | None) -> None:
         TooMany: 429.
         Temporary: 5xx, and responses of another type.
     """
-    status, wait = answer.status, retry_after_in(answer.headers)
-    if status == 429:
-        wait = wait or TOO_MANY_WAIT
+    if answer.status == 200 and content_type == answer.content_type and not _is_wall(answer):
+        return  # as nearly always
+    status, wait = answer.status, _wait(answer)
     if status == 404 and answer.is_own_refusal:
         raise NotFound(f"HTTP {status}")
     if status != 200 or content_type != _PAGE_TYPE:
@@ -428,6 +428,12 @@ def judge(answer: PatchworkResponse, content_type: str | None) -> None:
             raise Temporary(f"HTTP {status}", wait)
         case _:
             raise InvalidResponse(f"HTTP {status}", wait)
+
+
+def _wait(answer: PatchworkResponse) -> timedelta | None:
+    """Return the delay that the server asks for; None if it asks for none."""
+    wait = retry_after_in(answer.headers)
+    return wait or TOO_MANY_WAIT if answer.status == 429 else wait
 
 
 def _judge_wall(answer: PatchworkResponse, wait: timedelta | None) -> None:

@@ -12,11 +12,6 @@ LATER: Final = timedelta(days=1)
 LASTS: Final = timedelta(days=30)
 
 
-def raises_comment_events(version: str) -> bool:
-    """Return whether a server with this API *version* announces comments by events."""
-    return version >= "1.3"
-
-
 def next_recheck(changed_at: datetime, checked_at: datetime) -> datetime | None:
     """Return the time of the next recheck after *checked_at* of what changed at *changed_at*; None after the last."""
     since = checked_at - changed_at

@@ -163,3 +163,8 @@ def _fields_of(patch: Patch) -> list[FieldUpdate]:
         PatchField.PULL_URL: patch.pull_url,
     }
     return [FieldUpdate(patch.id, field, value) for field, value in values.items()]
+
+
+def raises_comment_events(version: str) -> bool:
+    """Return whether a server with this API *version* announces comments by events."""
+    return version >= "1.3"

@@ -128,7 +128,8 @@ class PollBook(PatchBook):
         known = await changes.read_before()
         await self._write_results(poll, known)
         changed = await changes.apply()
-        await RecheckBook(self._connection, self._now).save(poll, changed)
+        if poll.followed.rechecks is not None:
+            await RecheckBook(self._connection, self._now).save(poll, poll.followed.rechecks, changed)
         return changed
 
     async def _write_results(self, poll: Poll, known: AbstractSet[SubmissionRef]) -> None:

@@ -56,11 +56,8 @@ class RecheckBook(Book):
         read_at: datetime | None = (await self._connection.execute(oldest)).scalar_one()
         return read_at
 
-    async def save(self, poll: Poll, changed: Iterable[ChangedSubmission]) -> None:
-        """Store the rechecks of a *poll*, and restart the schedule of submissions that are new or *changed*."""
-        rechecks = poll.followed.rechecks
-        if rechecks is None:
-            return
+    async def save(self, poll: Poll, rechecks: Rechecks, changed: Iterable[ChangedSubmission]) -> None:
+        """Store the *rechecks* of a *poll*, and restart the schedule of submissions that are new or *changed*."""
         await self._begin(poll.server, rechecks.begun)
         await self._read(poll)
         await self._spend(poll.server, rechecks)

@@ -194,8 +194,9 @@ async def an_hour_of_rechecks(tx: Transaction, budget: RecheckBudget, *new: Seri
         budget.spend()
     begun = tuple(Recheck(each.ref, next_recheck(each.changed_at, tx.now), is_seen=True) for each in due)
     read = tuple(CommentsRead(CommentTarget(MailKind.COVER, each.ref.id), each.ref, ()) for each in due)
-    followed = FollowUpResult(comments=read, rechecks=Rechecks(begun, budget.take_unsaved()))
-    await tx.rechecks.save(Poll(SERVER, "", series=new, followed=followed), ())
+    rechecks = Rechecks(begun, budget.take_unsaved())
+    followed = FollowUpResult(comments=read, rechecks=rechecks)
+    await tx.rechecks.save(Poll(SERVER, "", series=new, followed=followed), rechecks, ())
     return [each.ref for each in due]
 
 
@@ -224,7 +225,7 @@ async def test_a_thousand_open_series_take_each_hours_budget_and_never_more_in_t
     budget, asked = RecheckBudget(rig.clock), list[int]()
     reads = tuple(SeriesRead(a_series(number), ()) for number in range(1, 1_001))
     async with store.transaction() as tx:
-        await tx.rechecks.save(Poll(SERVER, "", series=reads, followed=QUIET), ())
+        await tx.rechecks.save(Poll(SERVER, "", series=reads, followed=QUIET), Rechecks(), ())
 
     for hour in range(30 * 24):
         rig.advance(hours=1)
