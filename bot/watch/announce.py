@@ -1,11 +1,20 @@
-"""New series and lone patches: which rooms get a card, and what it says."""
+"""New series and lone patches: which rooms get a card, what it says, and whether a list replaces it."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from bot import metrics
 from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.notices.card import ServerLinks, Shown, drawn
+from bot.notices.floods import (
+    Cause,
+    Flood,
+    FloodDecision,
+    fate,
+    flood_key,
+)
 from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, card_key
 from bot.patchwork.model import may_follow
@@ -222,3 +231,41 @@ async def _known(tx: Transaction, wanted: Sequence[CardRequest]) -> dict[Submiss
         else:
             known.setdefault(each.about, each.submission)
     return known
+
+
+async def going_on(tx: Transaction, now: datetime) -> dict[RoomId, Flood]:
+    """Return the floods that are not over, by room; called before a poll is written, which updates the time of it."""
+    floods = [(flood, await tx.absences.polled_at(flood.server)) for flood in await tx.floods.all()]
+    return {flood.room: flood for flood, polled_at in floods if not flood.is_over(now, polled_at)}
+
+
+def by_room(wanted: Sequence[CardRequest]) -> list[list[CardRequest]]:
+    """Return the *wanted* cards of each room, in their order."""
+    rooms: dict[RoomId, list[CardRequest]] = {}
+    for each in wanted:
+        rooms.setdefault(each.room, []).append(each)
+    return list(rooms.values())
+
+
+async def open_flood(
+    tx: Transaction, wanted: Sequence[CardRequest], flood: Flood | None, now: datetime
+) -> Flood | None:
+    """Return the flood that the *wanted* cards of one room belong to, extended by them; None if each is posted.
+
+    *flood* is the current one of that room; None if there is none.
+    """
+    room, server = wanted[0].room, wanted[0].about.server
+    limit, recent = await tx.floods.limit_and_recent(room)
+    if fate(limit, len(wanted), recent, flood) is FloodDecision.CARDS:
+        return None
+    if flood is None:
+        withdrawn = await tx.floods.withdraw_recent(room)
+        cause = Cause.AT_ONCE if withdrawn else Cause.CHANGED
+        flood = Flood(room, flood_key(room, now), server, now, now, before=recent - len(withdrawn), cause=cause)
+        await tx.floods.gather(room, flood.key, withdrawn)
+        metrics.FLOODS.inc()
+    if flood.cause is Cause.CHANGED and not all(each.by_change for each in wanted):
+        flood = replace(flood, cause=Cause.AT_ONCE)
+    flood = replace(flood, server=server, last=now)
+    await tx.floods.put(flood)
+    return flood

@@ -3,55 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
 
-from bot.ids import NoticeKey, RoomId, ServerName
+from bot.ids import NoticeKey, RoomId
 from bot.incidents import Incidents
-from bot.notices.catch_up import Absence, gap_key, gap_keys, gap_notice, gap_notices, is_absence, who_was_away
+from bot.notices.catch_up import Absence, gap_key, gap_keys, gap_notice, gap_notices
 from bot.notices.floods import FloodDecision, ListContext, fate
 from bot.poll import Poll
-from bot.polling.poller import OldNewsFilter
-from bot.store.flood_book import HeldSubmission, LastContact
+from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
 from bot.watch.announce import AnnouncedCard, Announcer, CardRequest
 from bot.watch.item_isolation import composed, isolated
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PollInterval:
-    """A server, and how often it is polled."""
-
-    server: ServerName
-    interval: timedelta
-
-
-def absence_now(
-    contact: LastContact, polled: PollInterval, now: datetime, failing_since: datetime | None = None
-) -> Absence | None:
-    """Return the absence that a poll ends, or that is still read up; None: there is none.
-
-    *failing_since* (UTC) is since when the server fails; None: it does not.
-    """
-    last, polled_at = contact.absence, contact.polled_at
-    goes_on = last if last is not None and last.ended is None else None
-    if polled_at is None or not is_absence(polled_at, now, polled.interval):
-        return goes_on
-    if goes_on is not None:
-        return replace(goes_on, until=now)
-    return Absence(polled.server, polled_at, now, who_was_away(polled_at, now, failing_since))
-
-
-def past(contact: LastContact, polled: PollInterval, now: datetime) -> OldNewsFilter | None:
-    """Return what a poll need not read whole, because after an absence it is too old to be told."""
-    absence = absence_now(contact, polled, now) or contact.absence
-    if absence is None or absence.bound is None:
-        return None
-    return OldNewsFilter(absence.bound, absence.ended or now)
 
 
 @dataclass(frozen=True, slots=True)

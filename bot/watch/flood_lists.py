@@ -1,25 +1,19 @@
-"""Sifts what is wanted into cards and floods, and tells of the floods when they are over."""
+"""Posts the lists of floods, submissions of which too many matched for a room at once, when they are over."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
 import structlog
 
-from bot import metrics
 from bot.ids import NoticeKey, RoomId
 from bot.notices.card import ServerLinks
 from bot.notices.floods import (
     AllServerLinks,
-    Cause,
     Flood,
-    FloodDecision,
     FloodEntry,
     ListContext,
-    fate,
-    flood_key,
     flood_notices,
     flood_so_far,
 )
@@ -28,48 +22,10 @@ from bot.polling.poller import Poller
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.registry import Audience
-from bot.watch.announce import CardRequest
+from bot.watch.announce import going_on
 from bot.watch.item_isolation import composed, isolated
 
 _log = structlog.get_logger(__name__)
-
-
-async def going_on(tx: Transaction, now: datetime) -> dict[RoomId, Flood]:
-    """The floods that more may belong to, by room; asked before a poll is written, which says when the server was."""
-    floods = [(flood, await tx.absences.polled_at(flood.server)) for flood in await tx.floods.all()]
-    return {flood.room: flood for flood, polled_at in floods if not flood.is_over(now, polled_at)}
-
-
-def by_room(wanted: Sequence[CardRequest]) -> list[list[CardRequest]]:
-    """The *wanted* of each room, in their order."""
-    rooms: dict[RoomId, list[CardRequest]] = {}
-    for each in wanted:
-        rooms.setdefault(each.room, []).append(each)
-    return list(rooms.values())
-
-
-async def open_flood(
-    tx: Transaction, wanted: Sequence[CardRequest], flood: Flood | None, now: datetime
-) -> Flood | None:
-    """The flood that the *wanted* of one room belong to, which goes on with them; None where each gets a card.
-
-    *flood* is the one that goes on there.
-    """
-    room, server = wanted[0].room, wanted[0].about.server
-    limit, recent = await tx.floods.limit_and_recent(room)
-    if fate(limit, len(wanted), recent, flood) is FloodDecision.CARDS:
-        return None
-    if flood is None:
-        withdrawn = await tx.floods.withdraw_recent(room)
-        cause = Cause.AT_ONCE if withdrawn else Cause.CHANGED
-        flood = Flood(room, flood_key(room, now), server, now, now, before=recent - len(withdrawn), cause=cause)
-        await tx.floods.gather(room, flood.key, withdrawn)
-        metrics.FLOODS.inc()
-    if flood.cause is Cause.CHANGED and not all(each.by_change for each in wanted):
-        flood = replace(flood, cause=Cause.AT_ONCE)
-    flood = replace(flood, server=server, last=now)
-    await tx.floods.put(flood)
-    return flood
 
 
 class FloodLists:

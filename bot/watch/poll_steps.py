@@ -18,11 +18,10 @@ from bot.poll import CommentsRead, FollowUpResult, Pending, PendingKind, Poll, R
 from bot.store.retry_book import Retry
 from bot.store.store import Transaction
 from bot.submission import SubmissionKind, SubmissionRef
-from bot.watch.announce import AnnouncedCard, Announcer, Arrived, CardRequest, keep_for_digests
+from bot.watch.announce import AnnouncedCard, Announcer, Arrived, CardRequest, by_room, keep_for_digests, open_flood
 from bot.watch.card_edits import touch_cards
 from bot.watch.catch_up_lines import CatchUp
 from bot.watch.change_replies import ChangeReplies, ChangeToTell, RoomChange
-from bot.watch.flood_lists import by_room, open_flood
 from bot.watch.item_isolation import Isolation, isolated
 from bot.watch.retries import Part, PollParts, incident_of, part_of, retry_of
 from bot.watch.version_links import LinkedSeries, UnlinkedSeries, link_versions, links, tell_cards

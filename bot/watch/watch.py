@@ -1,7 +1,7 @@
 """One poll from end to end: what changed, who wants it, what is said, and all of it written in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,20 +12,19 @@ from bot.clock import Clock
 from bot.errors import BotError, StoreError, Temporary
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.card import ServerLinks
-from bot.notices.catch_up import Absence
+from bot.notices.catch_up import Absence, is_absence, who_was_away
 from bot.notices.changes import ChangedSubmission
 from bot.notices.floods import AllServerLinks, ListContext
 from bot.notices.status import PollHealth, WatchedServer, moment, next_tick, to_the_second
 from bot.patchwork.wire import EventHint, known_category
 from bot.poll import Poll, WatchPosition
-from bot.polling.poller import Poller
+from bot.polling.poller import OldNewsFilter, Poller
 from bot.store.flood_book import LastContact
 from bot.store.store import Store
 from bot.subscriptions.registry import Audience, ProjectInfo
-from bot.watch.announce import AnnouncedCard, Announcer
-from bot.watch.catch_up_lines import CatchUp, PollInterval, absence_now, past
+from bot.watch.announce import AnnouncedCard, Announcer, going_on
+from bot.watch.catch_up_lines import CatchUp
 from bot.watch.change_replies import ChangeReplies
-from bot.watch.flood_lists import going_on
 from bot.watch.item_isolation import Isolation, at_once, isolated
 from bot.watch.poll_steps import NoticeMakers, PollSteps, SavedPoll, found, resolve_saved, save, save_whole
 
@@ -39,7 +38,7 @@ class Watch:
         self.server: ServerName = poller.server
         self.health = PollHealth()
         self._poller = poller
-        self._polled = PollInterval(poller.server, poller.interval)
+        self._polled = _PollInterval(poller.server, poller.interval)
         self._store = store
         self._audience = audience
         self._clock = clock
@@ -89,7 +88,7 @@ class Watch:
             return False
         try:
             before, position = await self._past()
-            poll = await self._poller.poll(position, past(before, self._polled, self._ticked_at))
+            poll = await self._poller.poll(position, _old_news(before, self._polled, self._ticked_at))
             await self._write(poll, before)
             self._tell(poll.events)
         except BotError as error:
@@ -117,7 +116,7 @@ class Watch:
         self._written, self._changed = [], ()
         now = self._clock.now()
         self._audience.awaken(now)
-        absence = None if poll.rebuilt else absence_now(before, self._polled, now, self.health.failing_since)
+        absence = None if poll.rebuilt else _current_absence(before, self._polled, now, self.health.failing_since)
         async with self._store.transaction() as tx:
             floods = await going_on(tx, now)
             handling = PollSteps(tx, self.server, self._makers, isolate)
@@ -227,3 +226,35 @@ class Watch:
         metrics.POLLS.labels(self.server, "ok").inc()
         self._failures = 0
         self._not_before = self._clock.monotonic() + (poll.wait or timedelta()).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class _PollInterval:
+    """A server, and the interval at which it is polled."""
+
+    server: ServerName
+    interval: timedelta
+
+
+def _current_absence(
+    contact: LastContact, polled: _PollInterval, now: datetime, failing_since: datetime | None = None
+) -> Absence | None:
+    """Return the absence that a poll ends, or whose submissions are still being read; None if there is none.
+
+    *failing_since* (UTC) is the time since which the server fails; None if it does not.
+    """
+    last, polled_at = contact.absence, contact.polled_at
+    goes_on = last if last is not None and last.ended is None else None
+    if polled_at is None or not is_absence(polled_at, now, polled.interval):
+        return goes_on
+    if goes_on is not None:
+        return replace(goes_on, until=now)
+    return Absence(polled.server, polled_at, now, who_was_away(polled_at, now, failing_since))
+
+
+def _old_news(contact: LastContact, polled: _PollInterval, now: datetime) -> OldNewsFilter | None:
+    """Return what a poll need not read completely, because it is too old to be posted after an absence; or None."""
+    absence = _current_absence(contact, polled, now) or contact.absence
+    if absence is None or absence.bound is None:
+        return None
+    return OldNewsFilter(absence.bound, absence.ended or now)
