@@ -16,29 +16,34 @@ from bot.clock import SystemClock
 from bot.errors import Temporary, TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
-from bot.patchwork.client import AT_ONCE, NotFound, Params, PatchworkClient, ResponseTooLarge, Wall
+from bot.patchwork.client import AT_ONCE, NotFound, PatchworkClient, ResponseTooLarge, Wall
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
-from bot.patchwork.listing import NewestPage, RowLog, joined, last_page, newest, of_projects, page_of, read_list
 from bot.patchwork.mails import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.personal import PersonalApi
 from bot.patchwork.references import msgid_of
 from bot.patchwork.request_turns import OverBudget, RecheckBudget
-from bot.patchwork.response_rows import Garbled, Page, SkippedRow, read_row
+from bot.patchwork.response_rows import (
+    Garbled,
+    NewestPage,
+    Page,
+    Params,
+    RowLog,
+    SkippedRow,
+    joined,
+    last_page,
+    newest,
+    of_projects,
+    page_of,
+    read_list,
+    read_maintainers,
+    read_project,
+    read_row,
+)
 from bot.patchwork.states import StateClasses, States, states_in
 from bot.patchwork.tokens import Token
 from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead, raises_comment_events
-from bot.patchwork.wire import (
-    CheckRow,
-    CommentRow,
-    CoverRow,
-    EventHint,
-    EventRow,
-    PatchRow,
-    SeriesRow,
-    read_maintainers,
-    read_project,
-)
+from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventRow, PatchRow, SeriesRow
 
 PER_PAGE = 250  # Patchwork's own maximum; larger values are silently clamped
 NET_SIZE = 100

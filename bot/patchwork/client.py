@@ -10,7 +10,7 @@ import re
 import ssl
 import sys
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from bot.ids import ServerName
 from bot.json_reader import read_json
 from bot.patchwork.references import is_private
 from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns, counted
-from bot.patchwork.response_rows import Page, page_with
+from bot.patchwork.response_rows import Page, Params, page_with
 from bot.patchwork.states import DEFAULT_CLASSES, NO_STATES, StateClasses, States
 from bot.patchwork.tokens import Token
 from bot.unpacking import body_of, unpacked
@@ -60,7 +60,7 @@ _LOGIN = re.compile(
 )
 _LET_IN = "set contact or user_agent, or ask the server's administrator to let the bot pass"
 
-Params = Sequence[tuple[str, str]]
+
 _Result = TypeVar("_Result")
 
 

@@ -28,7 +28,6 @@ from bot.patchwork.diff import hash_of
 from bot.patchwork.mails import addresses, ancestors, mail_text, own_words, trailers_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.references import msgid_of
-from bot.patchwork.response_rows import read_row
 from bot.text import one_line
 
 
@@ -112,12 +111,16 @@ class _Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-class _Project(_Wire):
+class ProjectRow(_Wire):
+    """A project, as other objects name it."""
+
     id: Id
     link_name: Line
 
 
-class _Maintained(_Project):
+class MaintainersRow(ProjectRow):
+    """A project with its maintainers."""
+
     maintainers: list["_User"] = []
 
 
@@ -182,7 +185,7 @@ class EventRow(_Wire):
     id: Id
     category: Line
     date: Annotated[str, AfterValidator(_date)]
-    project: _Project
+    project: ProjectRow
     payload: _Payload
     actor: Annotated[_User | None, _LENIENT] = None  # API 1.1 has none
 
@@ -211,7 +214,7 @@ class SeriesRow(_Wire):
     """A series; its fields are the same in a list and on its own page."""
 
     id: Id
-    project: _Project
+    project: ProjectRow
     name: Line = ""
     version: Count = 1
     date: Line = ""
@@ -258,7 +261,7 @@ class CoverRow(_Wire):
     """A cover letter with the series that it opens; its fields are the same in a list and on its own page."""
 
     id: Id
-    project: _Project
+    project: ProjectRow
     msgid: Line = ""
     series: list[_SeriesOfPatch] = []
 
@@ -267,7 +270,7 @@ class PatchRow(_Wire):
     """A patch; only its own page has the headers, the content and the diff."""
 
     id: Id
-    project: _Project
+    project: ProjectRow
     msgid: Line = ""
     name: Line = ""
     date: Line = ""
@@ -369,21 +372,3 @@ class CommentRow(_Wire):
 
 def _check(value: str | None) -> CheckState | None:
     return CheckState(value) if value in set(CheckState) else None
-
-
-def read_project(body: bytes) -> ProjectName:
-    """Return the project's name in a /projects/NAME/ response, in the server's spelling.
-
-    Raises:
-        Garbled: *body* is not a project.
-    """
-    return ProjectName(read_row(_Project, body).link_name)
-
-
-def read_maintainers(body: bytes) -> tuple[str, ...]:
-    """Return the account names of the maintainers in a /projects/NAME/ response.
-
-    Raises:
-        Garbled: *body* is not a project.
-    """
-    return tuple(user.username for user in read_row(_Maintained, body).maintainers if user.username)

@@ -11,16 +11,8 @@ from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.patchwork.model import Check, CheckState, Patch, PatchRef, Person, Series
-from bot.patchwork.response_rows import Garbled, read_row, read_rows
-from bot.patchwork.wire import (
-    CheckRow,
-    CommentRow,
-    CoverRow,
-    EventRow,
-    PatchRow,
-    SeriesRow,
-    read_project,
-)
+from bot.patchwork.response_rows import Garbled, read_project, read_row, read_rows
+from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventRow, PatchRow, SeriesRow
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 SHAPES: dict[str, Any] = json.loads((SAMPLES / "patchwork-shapes.json").read_text())
