@@ -16,8 +16,8 @@ from support.rig import Rig
 
 _SOURCES = f"{Path(package.__file__).parent}/"
 _SERVER = "sample_patchwork/"  # which stands in for the other side
-# What is reached; of the modules, 55 are enough.
-_MOST = {"modules": 72, "statements": 40, "transactions": 6}
+# What is reached. Fewer modules would mix what is found by its name: the cursor, the pace of sending, the evaluation.
+_MOST = {"modules": 65, "statements": 40, "transactions": 6}
 
 
 @dataclass
