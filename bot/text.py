@@ -1,10 +1,11 @@
-"""Makes text from outside harmless: the one place that replaces or removes characters. Pure.
+"""Makes text from outside harmless, and short enough: the one place that replaces or removes characters. Pure.
 
 What comes in is made `storable` and, where it is to be a line, `one_line`; what goes out is made fit for its reader:
 `visible` for rooms and pages, `sendable` for a homeserver, `printable` for terminals and logs.
 """
 
 import re
+import unicodedata
 from typing import Final
 
 MAX_LINE: Final = 1_000
@@ -20,6 +21,11 @@ _INVISIBLE = re.compile(
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
     + "\U000e0000-\U000e0fff]"  # tags
 )
+
+
+MAX_MARKS = 4  # on one letter; no script in use needs more, and towers of them cover the lines above
+_JOINER = "\u200d"  # what binds several emoji into one
+_COLUMNS = {"W": 2, "F": 2}  # of a terminal's, by East Asian width
 
 
 def encodable(text: str) -> str:
@@ -55,3 +61,55 @@ def sendable(text: str) -> str:
 def printable(text: str, replacement: str = "\ufffd") -> str:
     """Return *text* with a *replacement* for each character that ends a line, commands a terminal, or is invisible."""
     return "".join(char if char.isprintable() else replacement for char in text)
+
+
+def with_few_marks(text: str) -> str:
+    """Return *text* with at most `MAX_MARKS` combining marks per letter."""
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if _is_mark(char) else 0
+        if marks <= MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char) in {"Mn", "Me"}
+
+
+def cut(text: str, limit: int) -> str:
+    """Return *text* with at most *limit* characters (1 or more), with an ellipsis if it was cut.
+
+    A letter keeps its marks, and an emoji made of several is kept whole or dropped.
+    """
+    if len(text) <= limit:
+        return text
+    end = limit - 1
+    while end and (_is_mark(text[end]) or _JOINER in text[end - 1 : end + 1]):
+        end -= 1
+    return text[:end].rstrip() + "…"
+
+
+def columns(text: str) -> int:
+    """Return about how wide *text* is, in letters: wide characters count twice, marks and joiners not at all."""
+    return sum(_COLUMNS.get(unicodedata.east_asian_width(char), 1) for char in text if not _has_no_width(char))
+
+
+def _has_no_width(char: str) -> bool:
+    return unicodedata.category(char) in {"Mn", "Me", "Cf"}
+
+
+def cut_to_columns(text: str, limit: int) -> str:
+    """Return *text* no wider than *limit* columns (2 or more), with an ellipsis if it was cut."""
+    if columns(text) <= limit:
+        return text
+    width = count = 0
+    for char in text:
+        width += columns(char)
+        if width > limit - 1:
+            break
+        count += 1
+    return cut(text, count + 1)

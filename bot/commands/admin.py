@@ -9,8 +9,9 @@ from bot.commands.context import ChangeResult, CommandContext, changed, only_adm
 from bot.commands.request import Answer, CommandRequest
 from bot.errors import TransportError, UserError
 from bot.ids import RoomId
-from bot.notices.markup import Bullets, Document, Line, Lines, cut, words
+from bot.notices.markup import Bullets, Document, Line, Lines, words
 from bot.store.store import Transaction
+from bot.text import cut
 
 
 class AdminCommands:

@@ -12,9 +12,8 @@ from dataclasses import replace
 from bot.errors import Permanent
 from bot.ids import EventId, NoticeKey
 from bot.matrix.model import Content
-from bot.notices.markup import cut
 from bot.notices.notice import Message, Tag
-from bot.text import sendable
+from bot.text import cut, sendable
 
 KEY = "org.patchbot"
 TAG = "org.patchbot.tag"

@@ -32,8 +32,8 @@ from bot.matrix.skipped_rooms import SkippedRooms
 from bot.matrix.sync_isolation import decrypt, save_outcome
 from bot.matrix.sync_outcome import RESEND_REQUEST_INTERVAL, SyncContext
 from bot.matrix.timeline_gaps import TimelineGaps
-from bot.notices.markup import cut
 from bot.notices.status import MAX_REASON, moment, to_the_second
+from bot.text import cut
 
 IDLE_SECONDS = 1.0  # after a sync that returned at once without any progress
 _log = structlog.get_logger(__name__)

@@ -26,9 +26,6 @@ from bot.notices.markup import (
     Piece,
     Strong,
     Title,
-    columns,
-    cut,
-    cut_to_columns,
     lines,
     words,
 )
@@ -39,6 +36,7 @@ from bot.patchwork.states import DEFAULT_CLASSES, NO_STATES, StateClasses, State
 from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.query.options import CardForm
 from bot.submission import Submission
+from bot.text import columns, cut, cut_to_columns
 
 MAX_NAME = 255  # where Patchwork itself cuts a name
 MAX_TITLE = 88  # columns of a first line, which is bold, that Element does not wrap in 700 pixels

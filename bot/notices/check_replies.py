@@ -14,9 +14,9 @@ from bot.notices.check_summary import (
     number,
     short_names,
 )
-from bot.notices.markup import cut
 from bot.patchwork.model import CheckState, Patch
 from bot.submission import Submission
+from bot.text import cut
 
 _MAX_NUMBERS = 3
 _MAX_CONTEXTS = 5

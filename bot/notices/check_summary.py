@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from bot.notices.markup import cut, safe
+from bot.notices.markup import safe
 from bot.patchwork.model import CheckState, Patch, worst
 from bot.query.check_lanes import OTHERS, CheckLanes
 from bot.submission import Submission
+from bot.text import cut
 
 FAIL_SIGN, WARNING_SIGN, PENDING_SIGN, OK_SIGN = "❌", "⚠️", "⏳", "✅"
 COULD_NOT_APPLY = "could not apply"

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.ids import Msgid
 from bot.notices.check_summary import Verdict, findings, summary, worst_verdict
-from bot.notices.markup import Allowed, Code, Line, Link, Strong, Text, columns, cut, cut_to_columns, safe, words
+from bot.notices.markup import Allowed, Code, Line, Link, Strong, Text, safe, words
 from bot.patchwork.model import (
     CheckState,
     FileChange,
@@ -28,6 +28,7 @@ from bot.patchwork.references import archive_link
 from bot.patchwork.states import StateClasses, States, is_accepted, is_new, is_superseded
 from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.submission import Submission
+from bot.text import columns, cut, cut_to_columns
 
 PULL_REQUEST = "📦 pull request"
 _LONGEST_MSGID = 190  # a longer one would be cut, and be useless

@@ -21,23 +21,11 @@ from itertools import pairwise
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks
-from bot.notices.markup import (
-    Allowed,
-    Bullets,
-    Document,
-    Line,
-    Lines,
-    Link,
-    Title,
-    cut,
-    is_whole,
-    lines,
-    words,
-    written,
-)
+from bot.notices.markup import Allowed, Bullets, Document, Line, Lines, Link, Title, is_whole, lines, words, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, edit_key
 from bot.patchwork.model import Patch, Series, patch_subject, series_subject
 from bot.patchwork.references import list_url
+from bot.text import cut
 
 DEFAULT_LIMIT = 10  # series at once that still get a card each
 QUIET = timedelta(seconds=60)

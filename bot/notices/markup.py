@@ -7,7 +7,6 @@ start with an `Allowed` prefix; others become text. The tags are a subset of tho
 
 import html
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +14,14 @@ from typing import assert_never
 from urllib.parse import quote
 
 from bot.notices.event_link import EventLink
-from bot.text import encodable, visible, with_newlines
+from bot.text import cut, encodable, visible, with_few_marks, with_newlines
 
 MAX_BODY_BYTES = 4_096
 MAX_HTML_BYTES = 8_192
-MAX_MARKS = 4  # on one letter; no script in use needs more, and towers of them cover the lines above
 _WORD_JOINER = "\u2060"
-_JOINER = "\u200d"  # what binds several emoji into one
 _ROOM_PING = re.compile("@(?=room)", re.IGNORECASE)
 _MATRIX_LINK = re.compile(r"(?<=matrix)(?:\.(?=to/)|:(?=(?:u|r|roomid|e)/))", re.IGNORECASE)
 _ADDRESS_CHARACTERS = "!#$%&()*+,/:;=?@[]~'"  # what stays as it is in an address (RFC 3986)
-_COLUMNS = {"W": 2, "F": 2}  # of a terminal's, by East Asian width
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 
@@ -147,60 +143,8 @@ def _ended(prefix: str) -> str:
 
 def safe(text: str) -> str:
     """Return *text* fit for a room: valid Unicode, normalized line ends, no invisible characters, and no pings."""
-    shown = _low(visible(with_newlines(encodable(text))))
+    shown = with_few_marks(visible(with_newlines(encodable(text))))
     return _MATRIX_LINK.sub(rf"\g<0>{_WORD_JOINER}", _ROOM_PING.sub("@" + _WORD_JOINER, shown))
-
-
-def _low(text: str) -> str:
-    """Return *text* with at most `MAX_MARKS` combining marks per letter."""
-    if text.isascii():
-        return text
-    kept: list[str] = []
-    marks = 0
-    for char in text:
-        marks = marks + 1 if _is_mark(char) else 0
-        if marks <= MAX_MARKS:
-            kept.append(char)
-    return "".join(kept)
-
-
-def _is_mark(char: str) -> bool:
-    return unicodedata.category(char) in {"Mn", "Me"}
-
-
-def cut(text: str, limit: int) -> str:
-    """Return *text* with at most *limit* characters (1 or more), with an ellipsis if it was cut.
-
-    A letter keeps its marks, and an emoji made of several is kept whole or dropped.
-    """
-    if len(text) <= limit:
-        return text
-    end = limit - 1
-    while end and (_is_mark(text[end]) or _JOINER in text[end - 1 : end + 1]):
-        end -= 1
-    return text[:end].rstrip() + "…"
-
-
-def columns(text: str) -> int:
-    """Return about how wide *text* is, in letters: wide characters count twice, marks and joiners not at all."""
-    return sum(_COLUMNS.get(unicodedata.east_asian_width(char), 1) for char in text if not _has_no_width(char))
-
-
-def _has_no_width(char: str) -> bool:
-    return unicodedata.category(char) in {"Mn", "Me", "Cf"}
-
-
-def cut_to_columns(text: str, limit: int) -> str:
-    """Return *text* no wider than *limit* columns (2 or more), with an ellipsis if it was cut."""
-    if columns(text) <= limit:
-        return text
-    width = count = 0
-    for char in text:
-        width += columns(char)
-        if width > limit - 1:
-            break
-        count += 1
-    return cut(text, count + 1)
 
 
 def words(*pieces: str | Inline) -> Line:

@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
-from bot.notices.markup import Allowed, Bullets, Code, Document, Line, cut, lines, words, written
+from bot.notices.markup import Allowed, Bullets, Code, Document, Line, lines, words, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 from bot.query.maintainers.maintainers import SectionChange
+from bot.text import cut
 
 MAX_NAMED = 10  # rules and people of one kind
 

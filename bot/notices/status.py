@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.catch_up import Absence
-from bot.notices.markup import Bullets, Code, Document, Line, Strong, cut, lines, words
+from bot.notices.markup import Bullets, Code, Document, Line, Strong, lines, words
 from bot.patchwork.updates import raises_comment_events
+from bot.text import cut
 
 SLOW = timedelta(seconds=60)  # a queue that waits longer than this is held up by a limit
 STUCK = timedelta(minutes=10)  # so long nothing is sent, although it may be, before the bot is not ready

@@ -16,22 +16,10 @@ from bot.notices.changes import BETWEEN_PERSONS, Change, ChangeKind
 from bot.notices.check_replies import checks_told
 from bot.notices.check_summary import number
 from bot.notices.fact_lines import state_sign
-from bot.notices.markup import (
-    Document,
-    Inline,
-    Line,
-    Lines,
-    Link,
-    Piece,
-    Strong,
-    Text,
-    cut,
-    lines,
-    longest,
-    words,
-)
+from bot.notices.markup import Document, Inline, Line, Lines, Link, Piece, Strong, Text, lines, longest, words
 from bot.patchwork.model import Patch, Trailer, TrailerKind
 from bot.submission import Submission
+from bot.text import cut
 
 MAX_LINES = 15  # of changes
 _MAX_COMMENTS = 20

@@ -33,8 +33,6 @@ from bot.notices.markup import (
     Lines,
     Link,
     Title,
-    columns,
-    cut,
     longest,
     safe,
     words,
@@ -54,7 +52,7 @@ from bot.patchwork.model import (
 from bot.patchwork.versions import Comparison
 from bot.query.options import CardForm
 from bot.submission import Submission
-from bot.text import visible
+from bot.text import columns, cut, visible
 from support.card_rig import SITE, a_patch, body_and_html, of_series, read_strictly
 
 NOWHERE = Allowed(())

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from bot.commands.answers.subscriptions import to_type
 from bot.notices.fact_lines import counted
-from bot.notices.markup import Bullets, Document, Line, Lines, Piece, cut, words
+from bot.notices.markup import Bullets, Document, Line, Lines, Piece, words
 from bot.patchwork.states import States
 from bot.store.act_book import Act, ActField, ActPatch, ActStep
+from bot.text import cut
 
 _MOST_NAMED = 5  # patches for each reason
 _MOST_REASONS = 8

@@ -21,13 +21,13 @@ from bot.notices.markup import (
     Piece,
     Text,
     Title,
-    cut,
     lines,
     longest,
     words,
 )
 from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, FileChange, Patch, Series, latest
 from bot.submission import Submission
+from bot.text import cut
 
 _LONGEST_LINE = 300
 _NO_CHECKS = "No checks yet."

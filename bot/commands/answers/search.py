@@ -8,9 +8,10 @@ from datetime import datetime
 from bot.ids import ProjectName, ServerName
 from bot.notices import fact_lines as facts
 from bot.notices.card import MAX_NAME, ServerLinks, patch_name
-from bot.notices.markup import Bullets, Code, Document, Line, Link, Strong, cut, lines, words
+from bot.notices.markup import Bullets, Code, Document, Line, Link, Strong, lines, words
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.states import States
+from bot.text import cut
 
 MOST_SHOWN = 10
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from bot.commands.answers.patch import said
 from bot.commands.answers.times import local
 from bot.errors import QueryError, UserError
-from bot.notices.markup import Allowed, Block, Bullets, Code, Document, Line, Lines, Piece, Strong, cut, fitting, words
+from bot.notices.markup import Allowed, Block, Bullets, Code, Document, Line, Lines, Piece, Strong, fitting, words
 from bot.subscriptions.subscription import FOR_GOOD, ChatSubscription
+from bot.text import cut
 
 _LONGEST_IN_A_LINE = 900  # characters that fit into a line uncut
 _LONGEST_LISTED = 300
