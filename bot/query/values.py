@@ -91,6 +91,15 @@ def plain_slug(slug: str) -> str:
     return slug.replace("_", "-")
 
 
+class Turn(StrEnum):
+    """Whose turn an open submission is, in the order of a queue's sections."""
+
+    FAILING = "failing"  # a check fails
+    AUTHOR = "author"  # the submitter has to answer, or to send another version
+    READY = "ready"  # reviewed, and to be applied
+    REVIEW = "review"  # reviewers
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """A change of state; each side is a slug, or ANY_STATE."""
