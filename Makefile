@@ -53,7 +53,8 @@ docs: $(MKDOCS)/ready
 	@echo "The documentation is in site/; begin with site/index.html."
 
 # All but the longest. Those are run by name: BENCH=idle measures a bot that does nothing for four minutes, BENCH=scale how costs
-# grow, BENCH=quiet replays a day of a large list, BENCH=rooms fills a thousand rooms, BENCH=rechecks counts a month of requests.
+# grow, BENCH=growth fills half a year, BENCH=quiet replays a day of a large list, BENCH=rooms fills a thousand rooms, BENCH=rechecks
+# counts a month of requests.
 bench: $(VENV)/dev $(SYNAPSE)/ready
 	PYTHONDONTWRITEBYTECODE= PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 

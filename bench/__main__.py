@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from bench import (
     bounds,
+    growth,
     idle,
     index,
     maintainers,
@@ -38,11 +39,12 @@ BENCHES = {
     "whole": ("The bot as it is run", whole.rows),
     "idle": ("Nothing to do", idle.rows),
     "scale": ("How it grows", scale.rows),
+    "growth": ("Half a year", growth.rows),
     "rooms": ("A thousand rooms", rooms.rows),
     "quiet": ("A day of a large list", quiet.rows),
     "rechecks": ("Comments without events", rechecks.rows),
 }
-LONG = {"idle", "rooms", "quiet", "rechecks", "scale"}
+LONG = {"idle", "rooms", "quiet", "rechecks", "scale", "growth"}
 
 
 def main(names: Sequence[str]) -> None:

@@ -85,7 +85,7 @@ def _rows(url: str) -> Iterator[Row]:
     with asyncio.Runner() as runner:
         store = runner.run(Store.open(url, clock))
         progress(f"  {PATCHES:,} patches")
-        runner.run(_fill(store, clock))
+        runner.run(fill(store, clock, PATCHES))
         past = PatchSearch(store, {SERVER: (PROJECT,)}, lambda *_: sections, clock)
         gc.collect()
         gc.freeze()  # as `patchbot run` does
@@ -104,13 +104,14 @@ def _rows(url: str) -> Iterator[Row]:
     yield Row("find", "the longest callback", longest.ms, " ms", at_most=CALLBACK_AT_MOST)
 
 
-async def _fill(store: Store, clock: VirtualClock) -> None:
+async def fill(store: Store, clock: VirtualClock, count: int) -> None:
+    """Store so many patches, and a few more."""
     rng = random.Random(SEED)  # noqa: S311 -- repeatable, not secret
     files = a_tree(rng)
     people = [Person(f"{a_word(rng)} {a_word(rng)}", f"{a_word(rng)}@{a_word(rng)}.org") for _ in range(400)]
     baselines: tuple[Baseline, ...] = (Baseline(PROJECT, 0, None, 0, 0),)
     first, series = 1, 1
-    while first <= PATCHES:
+    while first <= count:
         read: list[SeriesRead] = []
         patches: list[Patch] = []
         for _ in range(100):

@@ -35,6 +35,11 @@ class Book:
         rows: Sequence[sa.RowMapping] = (await self._connection.execute(query)).mappings().all()
         return rows
 
+    async def _batch(self, query: sa.Select[Any]) -> tuple[Sequence[sa.RowMapping], bool]:
+        """Return up to `BATCH` rows of *query*, and whether there may be more."""
+        rows = await self._all(query.limit(BATCH))
+        return rows, len(rows) >= BATCH
+
     async def _among(self, query: sa.Select[Any], column: sa.Column[Any], ids: Iterable[int]) -> list[sa.RowMapping]:
         """Return the rows of *query* whose *column* is one of *ids*; any number of ids is possible."""
         rows: list[sa.RowMapping] = []
@@ -129,6 +134,6 @@ def readable(
 async def drop_batch(connection: AsyncConnection, table: sa.Table, *where: sa.ColumnElement[bool]) -> bool:
     """Delete up to `BATCH` of the rows that match *where*, and return whether there may be more."""
     key = tuple(table.primary_key)
-    some = sa.select(*key).where(*where).order_by(*key).limit(BATCH)
+    some = sa.select(*key).where(*where).limit(BATCH)  # in no order, which would hide the indexes from SQLite
     deleted = await connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(some)))
     return deleted.rowcount >= BATCH

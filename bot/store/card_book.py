@@ -246,7 +246,8 @@ class CardBook:
         While the submission is stored, so is its card; otherwise it would be posted again.
         """
         card, series, patch = schema.card, schema.series, schema.patch
-        old = _happened < self._now - KEEP_CARDS
+        edge = self._now - KEEP_CARDS
+        old = sa.and_(card.c.created_at < edge, _happened < edge)  # the first is all that an index tells
         known = [
             sa.exists().where(table.c.server == card.c.server, table.c.id == card.c.object, card.c.kind == kind)
             for kind, table in (("series", series), ("patch", patch))

@@ -26,7 +26,7 @@ from bot.notices.notice import (
 )
 from bot.notices.status import QueueStatus
 from bot.store import columns, schema
-from bot.store.book import drop_batch
+from bot.store.book import BATCH, drop_batch
 from bot.store.card_book import CardBook
 from bot.store.notice_claims import OPEN, attempts, has_event, heads, is_due, read_heads
 
@@ -236,9 +236,14 @@ class OutboxBook:
             sa.and_(table.c.lane == Lane.ANSWER, written < self._now - KEEP_SAID),
         )
         old = (table.c.state.in_((NoticeState.DEAD, NoticeState.SUSPENDED)), is_old)
-        hangs = table.c.of.in_(sa.select(table.c.key).where(*old))
-        await self._connection.execute(sa.delete(table).where(hangs, table.c.state != NoticeState.DONE))
-        return await drop_batch(self._connection, table, *old)
+        some = sa.select(table.c.id, table.c.key).where(*old).limit(BATCH)
+        rows = (await self._connection.execute(some)).all()
+        hangs = (table.c.of == sa.bindparam("of_key"), table.c.state != NoticeState.DONE)
+        if rows:
+            await self._connection.execute(sa.delete(table).where(*hangs), [{"of_key": row.key} for row in rows])
+            this = sa.delete(table).where(table.c.id == sa.bindparam("of_id"))
+            await self._connection.execute(this, [{"of_id": row.id} for row in rows])
+        return len(rows) >= BATCH
 
     async def count(self) -> Mapping[NoticeState, int]:
         """Return the number of notices in each state."""

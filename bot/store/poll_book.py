@@ -204,31 +204,31 @@ class PollBook(PatchBook):
 
     async def tidy_patches(self) -> bool:
         """Delete a batch of old patches."""
-        patch = schema.patch
-        old = patch.c.read_at < self._now - KEEP_PATCHES
-        await self._raise_baselines(patch.c.id, old, "baseline_patch")
-        return await drop_batch(self._connection, patch, old)
+        return await self._tidy_old(schema.patch, schema.patch.c.read_at, "baseline_patch")
 
     async def tidy_series(self) -> bool:
         """Delete a batch of old series."""
-        series = schema.series
-        old = series.c.evaluated_at < self._now - KEEP_PATCHES
-        await self._raise_baselines(series.c.id, old, "baseline_series")
-        return await drop_batch(self._connection, series, old)
+        return await self._tidy_old(schema.series, schema.series.c.evaluated_at, "baseline_series")
 
     async def tidy_events(self) -> bool:
         """Delete a batch of old events of each server, except for the newest thousand."""
         servers = (await self._connection.execute(sa.select(schema.server.c.name))).scalars().all()
         return any([await self._tidy_events(ServerName(server)) for server in servers])
 
-    async def _raise_baselines(self, number: sa.Column[int], old: sa.ColumnElement[bool], baseline: str) -> None:
-        table = number.table
-        highest = sa.select(table.c.server, table.c.project, sa.func.max(number).label("id")).where(old)
+    async def _tidy_old(self, table: sa.Table, time: sa.Column[datetime], baseline: str) -> bool:
+        """Delete a batch of rows whose *time* is too old, and raise the *baseline* of their projects to their ids."""
+        old = sa.select(table.c.server, table.c.project, table.c.id).where(time < self._now - KEEP_PATCHES)
+        batch, may_be_more = await self._batch(old)
+        highest: dict[tuple[str, str], int] = {}
+        for row in batch:
+            of_project = (row["server"], row["project"])
+            highest[of_project] = max(row["id"], highest.get(of_project, 0))
         project = schema.project
-        for row in await self._all(highest.group_by(table.c.server, table.c.project)):
-            where = (project.c.server == row["server"], project.c.name == row["project"])
-            lower = project.c[baseline] < row["id"]
-            await self._connection.execute(sa.update(project).where(*where, lower).values({baseline: row["id"]}))
+        for (server, name), number in highest.items():
+            where = (project.c.server == server, project.c.name == name, project.c[baseline] < number)
+            await self._connection.execute(sa.update(project).where(*where).values({baseline: number}))
+        await self._delete_all(table, ({"server": row["server"], "id": row["id"]} for row in batch))
+        return may_be_more
 
     async def _tidy_events(self, server: ServerName) -> bool:
         table = schema.seen_event

@@ -99,6 +99,7 @@ series = sa.Table(
     sa.Index(None, "cover"),
     sa.Index(None, "server", "former"),
     sa.Index(None, "server", "submitter", "id"),
+    sa.Index(None, "evaluated_at"),
 )
 
 patch = sa.Table(
@@ -130,6 +131,7 @@ patch = sa.Table(
     sa.Column("changed_at", Utc),  # last change; null: none since it was read
     sa.Index(None, "server", "series"),
     sa.Index(None, "msgid"),
+    sa.Index(None, "read_at"),
 )
 
 maintainers = sa.Table(  # last valid copy of each project's MAINTAINERS
@@ -176,6 +178,7 @@ comment = sa.Table(  # comments announced by events or found by rechecks
     sa.Column("posted", sa.Boolean, nullable=False),  # also true if no subscription needs it
     sa.Column("seen_at", Utc, nullable=False),
     sa.Index(None, "server", "kind", "object"),
+    sa.Index(None, "seen_at"),
 )
 
 card = sa.Table(
@@ -201,6 +204,7 @@ card = sa.Table(
     sa.Column("rings", sa.Boolean, nullable=False, server_default=sa.false()),  # whether it, and so its edits, notify
     sa.Column("ended", sa.Text),  # why it is no longer edited: "redacted", "moved"
     sa.Index(None, "room", "created_at"),
+    sa.Index(None, "created_at"),
     sa.Index(None, "server", "kind", "object"),
     sa.Index(None, "due_at"),
     sa.Index(None, "notice_key"),

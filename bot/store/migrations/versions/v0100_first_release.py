@@ -104,6 +104,7 @@ def _servers() -> None:
         sa.PrimaryKeyConstraint("server", "id", name="pk_series"),
     )
     op.create_index("ix_series_cover", "series", ["cover"], unique=False)
+    op.create_index("ix_series_evaluated_at", "series", ["evaluated_at"], unique=False)
     op.create_index("ix_series_server_former", "series", ["server", "former"], unique=False)
     op.create_index("ix_series_server_submitter_id", "series", ["server", "submitter", "id"], unique=False)
     op.create_table(
@@ -135,6 +136,7 @@ def _servers() -> None:
         sa.PrimaryKeyConstraint("server", "id", name="pk_patch"),
     )
     op.create_index("ix_patch_msgid", "patch", ["msgid"], unique=False)
+    op.create_index("ix_patch_read_at", "patch", ["read_at"], unique=False)
     op.create_index("ix_patch_server_series", "patch", ["server", "series"], unique=False)
     op.create_table(
         "patch_check",
@@ -159,6 +161,7 @@ def _servers() -> None:
         sa.Column("seen_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("server", "kind", "id", name="pk_comment"),
     )
+    op.create_index("ix_comment_seen_at", "comment", ["seen_at"], unique=False)
     op.create_index("ix_comment_server_kind_object", "comment", ["server", "kind", "object"], unique=False)
     op.create_table(
         "early_update",
@@ -228,6 +231,7 @@ def _notices() -> None:
         sa.Column("ended", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("room", "server", "kind", "object", name="pk_card"),
     )
+    op.create_index("ix_card_created_at", "card", ["created_at"], unique=False)
     op.create_index("ix_card_due_at", "card", ["due_at"], unique=False)
     op.create_index("ix_card_notice_key", "card", ["notice_key"], unique=False)
     op.create_index("ix_card_room_created_at", "card", ["room", "created_at"], unique=False)
