@@ -23,8 +23,8 @@ from bot.clock import Clock
 from bot.commands.act_plan import fields_to_send, is_same, shown
 from bot.commands.servers import LookupServer
 from bot.errors import Permanent, Temporary, TransportError
-from bot.patchwork.client import NotFound
 from bot.patchwork.personal import PersonalApi, Refused, TokenRefused
+from bot.patchwork.responses import NotFound
 from bot.store.act_book import Act, ActPatch, ActStep
 from bot.store.store import Store
 

@@ -14,9 +14,10 @@ from bot.errors import Permanent, Temporary, TransportError, UserError
 from bot.ids import Msgid, PatchId, SeriesId
 from bot.notices.card import ServerLinks
 from bot.notices.fact_lines import moment
-from bot.patchwork.client import AT_ONCE, NotFound
+from bot.patchwork.client import AT_ONCE
 from bot.patchwork.model import CheckState, Patch, PatchPage, Series
 from bot.patchwork.references import Ref, RefKind, read_ref
+from bot.patchwork.responses import NotFound
 from bot.store.store import Store
 
 MOST_ASKED_FOR_CHECKS = 10  # patches of a series that the bot does not watch

@@ -16,7 +16,7 @@ from bot.clock import SystemClock
 from bot.errors import Temporary, TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
-from bot.patchwork.client import AT_ONCE, NotFound, PatchworkClient, ResponseTooLarge, Wall
+from bot.patchwork.client import AT_ONCE, PatchworkClient
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
 from bot.patchwork.mails import read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
@@ -26,7 +26,6 @@ from bot.patchwork.request_turns import OverBudget, RecheckBudget
 from bot.patchwork.response_rows import (
     Garbled,
     NewestPage,
-    Page,
     Params,
     RowLog,
     SkippedRow,
@@ -40,6 +39,7 @@ from bot.patchwork.response_rows import (
     read_project,
     read_row,
 )
+from bot.patchwork.responses import NotFound, Page, ResponseTooLarge, Wall
 from bot.patchwork.states import StateClasses, States, states_in
 from bot.patchwork.tokens import Token
 from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead, raises_comment_events

@@ -7,8 +7,9 @@ wall, says nothing about the version and is a failure, after which discovery sta
 from collections.abc import Sequence
 
 from bot.json_reader import read_json
-from bot.patchwork.client import InvalidResponse, NoSuchPage, NotFound, PatchworkClient
+from bot.patchwork.client import PatchworkClient
 from bot.patchwork.response_rows import Garbled
+from bot.patchwork.responses import InvalidResponse, NoSuchPage, NotFound
 
 VERSIONS = ("1.3", "1.2", "1.1")
 NEWEST = VERSIONS[0]

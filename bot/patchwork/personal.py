@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict
 from bot.errors import Permanent
 from bot.ids import PatchId
 from bot.json_reader import read_json
-from bot.patchwork.client import PatchworkClient, PatchworkResponse, PersonalRequest, judge
+from bot.patchwork.client import PatchworkClient, PersonalRequest
 from bot.patchwork.model import Patch
 from bot.patchwork.response_rows import Garbled, Params, read_row, read_rows
+from bot.patchwork.responses import PatchworkResponse, judge
 from bot.patchwork.tokens import Token
 from bot.patchwork.wire import Id, Line, PatchRow
 from bot.text import one_line

@@ -1,10 +1,9 @@
 """Parser of responses as rows and pages, and the parameters of lists; unreadable rows are skipped and reported."""
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Generic, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError
 
@@ -13,6 +12,7 @@ from bot.ids import ProjectName
 from bot.incidents import Incidents
 from bot.json_reader import read_json
 from bot.patchwork.model import Patch, Series
+from bot.patchwork.responses import Page
 from bot.patchwork.wire import (
     CheckRow,
     CommentRow,
@@ -159,36 +159,6 @@ def _reason(error: ValueError) -> str:
 
 def _first_line(error: Exception) -> str:
     return one_line(str(error).partition("\n")[0], 200)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The body of a response, and the links to other pages.
-
-    *previous* and *last* are page numbers; None if the server has no link to the page. Servers before API 1.3 never
-    link the last one.
-    """
-
-    body: bytes
-    has_next: bool = False
-    previous: int | None = None
-    last: int | None = None
-
-
-def page_with(body: bytes, links: Mapping[str, str]) -> Page:
-    """Return the page with *body* and the *links* of its Link header by relation."""
-    return Page(body, "next" in links, _page_number(links.get("prev")), _page_number(links.get("last")))
-
-
-def _page_number(url: str | None) -> int | None:
-    """Return the page number in a link, 1 if it has none; None if there is no link."""
-    if url is None:
-        return None
-    try:
-        number = parse_qs(urlsplit(url).query).get("page", ["1"])[-1]
-    except ValueError:
-        return None
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
 
 
 @dataclass(frozen=True, slots=True)

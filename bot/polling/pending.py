@@ -20,9 +20,10 @@ from bot.clock import Clock
 from bot.errors import Temporary, TransportError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.incidents import Incidents
-from bot.patchwork.client import AT_ONCE, NotFound
+from bot.patchwork.client import AT_ONCE
 from bot.patchwork.model import PatchRef, number_of
 from bot.patchwork.request_turns import OverBudget
+from bot.patchwork.responses import NotFound
 from bot.patchwork.updates import CommentHint, CommentTarget, MailKind
 from bot.patchwork.wire import EventHint
 from bot.poll import Baseline, KnownSeries, Pending, PendingKind

@@ -17,8 +17,8 @@ from bot.errors import TransportError
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.incidents import Incidents
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, PatchRef, Series
+from bot.patchwork.responses import NotFound
 from bot.patchwork.states import StateClasses, States
 from bot.patchwork.updates import CommentHint, PatchUpdate, listed_fields, updates_in
 from bot.poll import Baseline, Pending, PendingKind, Poll, SeriesRead, WatchPosition

@@ -19,8 +19,8 @@ from bot.clock import Clock
 from bot.errors import Temporary, TransportError
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import NotFound
 from bot.patchwork.response_rows import Garbled
+from bot.patchwork.responses import NotFound
 from bot.poll import Baseline, UnreadFrom, WatchPosition
 from bot.polling import cursor
 from bot.polling.event_reader import EventReader, EventsRead

@@ -23,9 +23,9 @@ from bot.errors import TransportError
 from bot.ids import PatchId, ProjectName, ServerName
 from bot.incidents import Incidents
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import NotFound
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.response_rows import NewestPage
+from bot.patchwork.responses import NotFound
 from bot.poll import Baseline, ListMark, OpenSubmission, SweepState
 from bot.store.store import Store
 

@@ -21,8 +21,9 @@ from bot.notices.digest import MOST_LINES, MOST_MESSAGES, DigestContent, DigestL
 from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, digest_key
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import AT_ONCE, NotFound
+from bot.patchwork.client import AT_ONCE
 from bot.patchwork.model import Patch, Series
+from bot.patchwork.responses import NotFound
 from bot.query.facts import FactName
 from bot.query.index.index import Subscription
 from bot.query.options import DigestTimes

@@ -7,8 +7,9 @@ import pytest
 from bot.clock import VirtualClock
 from bot.ids import PatchId, SeriesId
 from bot.patchwork.api import PatchworkApi
-from bot.patchwork.client import NotFound, PatchworkClient, RequestLimits
+from bot.patchwork.client import PatchworkClient, RequestLimits
 from bot.patchwork.model import Check, CheckState, latest
+from bot.patchwork.responses import NotFound
 from bot.sample_patchwork.patchwork import NewCheck, SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
 from support.poll_rig import URL, a_patchwork, an_api

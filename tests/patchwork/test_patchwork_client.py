@@ -17,15 +17,8 @@ from bot.clock import VirtualClock
 from bot.data_dir import user_agent
 from bot.errors import Permanent, Temporary, TransportError
 from bot.notices.status import MAX_REASON
-from bot.patchwork.client import (
-    InvalidResponse,
-    NoSuchPage,
-    NotFound,
-    PatchworkClient,
-    RequestLimits,
-    TooMany,
-    Wall,
-)
+from bot.patchwork.client import PatchworkClient, RequestLimits
+from bot.patchwork.responses import InvalidResponse, NoSuchPage, NotFound, TooMany, Wall
 from bot.sample_patchwork.server import serve
 from support.poll_rig import a_patchwork
 from support.rig import a_series

@@ -8,7 +8,7 @@ import pytest
 from bot.app import Bot
 from bot.clock import VirtualClock
 from bot.errors import Temporary
-from bot.patchwork.client import InvalidResponse
+from bot.patchwork.responses import InvalidResponse
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
 from bot.sample_patchwork.server import SampleTransport

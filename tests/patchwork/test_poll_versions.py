@@ -7,7 +7,7 @@ import pytest
 from bot.clock import VirtualClock
 from bot.errors import Temporary
 from bot.ids import PatchId
-from bot.patchwork.client import InvalidResponse
+from bot.patchwork.responses import InvalidResponse
 from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.request import Response
