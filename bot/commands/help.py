@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain
 
 from bot.commands.command_table import COMMANDS, FOR_ADMINS, Command, CommandGroup, Permission, find, typed
-from bot.commands.help_topics import StateTopic, Subject, Topic, nearest_topic, says_something, topics_of
+from bot.commands.help_topics import HelpSubject, StateTopic, Topic, nearest_topic, says_something, topics_of
 from bot.commands.parameters import KEYS, ParameterKind, shown
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.settings import RoomSetting
@@ -64,7 +64,7 @@ class HelpCommand:
                 return _setting(topic, prefix)
             case StateTopic(slug):
                 return _state(slug, list(self._servers()), prefix)
-            case Subject(name):
+            case HelpSubject(name):
                 rights: Document = (Lines(tuple(words(sentence) for sentence in _RIGHTS)),)
                 return {"all": overview(verbs, prefix), "rights": rights}.get(name) or queries(prefix)
             case _:

@@ -44,13 +44,13 @@ class StateTopic:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class HelpSubject:
     """Help that is no single entry of a table: "all", "query", or "rights"."""
 
     name: str
 
 
-Topic: TypeAlias = Command | Key | OptionKind | RoomSetting | StateTopic | Subject
+Topic: TypeAlias = Command | Key | OptionKind | RoomSetting | StateTopic | HelpSubject
 
 
 def topics_of(text: str, verbs: Collection[str], states: Collection[str]) -> list[Topic]:
@@ -92,11 +92,11 @@ def _named(name: str, verbs: Collection[str], states: Collection[str]) -> Iterat
             yield key
         return
     if name in _QUERIES:
-        yield Subject("query")
+        yield HelpSubject("query")
     if name in _ALL and name != "list":
-        yield Subject("all")
+        yield HelpSubject("all")
     if name in _RIGHTS:
-        yield Subject("rights")
+        yield HelpSubject("rights")
     yield from (command for command in [find(name, verbs)] if command is not None)
     yield from (each for each in (*Key, *OptionKind) if name in each.words and name not in _SMALL_WORDS)
     yield from (setting for setting in SETTINGS if setting.key == name)
@@ -113,7 +113,7 @@ def _in_question(text: str, verbs: Collection[str], states: Collection[str]) -> 
     for pair in ("time zone", "pull request", "under review", "direct chat", "regular expression"):
         text = text.replace(pair, pair.replace(" ", "-") if "review" in pair else pair.replace("time zone", "timezone"))
     if text.startswith("who ") or "allowed to" in text:
-        yield Subject("rights")
+        yield HelpSubject("rights")
     if any(word in text for word in ("my own", "my patches", "my series", "mine")):
         yield from (command for command in [find("me", verbs)] if command is not None)
     for word in _WORDS.findall(text):

@@ -11,7 +11,7 @@ from bot.commands.servers import LookupServer
 from bot.errors import TransportError, UserError
 from bot.ids import ServerName, UserId
 from bot.patchwork.personal import Account, PersonalApi
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 from bot.store.store import Store
 from bot.store.token_book import StoredToken
 from bot.store.vault import TokenLost
@@ -101,7 +101,7 @@ class PersonAccesses:
                 await tx.tokens.set_account(person, access.place.name, account.name, account.id)
         return is_own
 
-    async def owner(self, person: UserId, place: LookupServer, token: Token) -> Account | None:
+    async def owner(self, person: UserId, place: LookupServer, token: ApiToken) -> Account | None:
         """Return whose account a token belongs to; None if that cannot be found out.
 
         No server tells it, but each confirms a guess. Guesses are the person's addresses and name, and the maintainers.

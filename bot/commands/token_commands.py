@@ -17,7 +17,7 @@ from bot.errors import TransportError, UserError
 from bot.notices.fact_lines import moment
 from bot.notices.markup import Bullets, Lines, words
 from bot.patchwork.personal import Account, TokenRefused
-from bot.patchwork.tokens import MASK, Token
+from bot.patchwork.tokens import MASK, ApiToken
 from bot.store.store import Store
 from bot.store.token_book import StoredToken
 from bot.store.vault import TokenLost
@@ -134,7 +134,7 @@ class TokenCommands:
             sentences.append("Which account it belongs to I could not find out; “delegate … me” needs that.")
         return sentences, typed(request, "token", "forget", place.name)
 
-    def _unsealed(self, request: CommandRequest) -> Token:
+    def _unsealed(self, request: CommandRequest) -> ApiToken:
         message = request.message
         try:
             token = self._store.vault.open(message.sealed or "", message.purpose)
@@ -144,7 +144,9 @@ class TokenCommands:
             raise UserError("That is not a token: it has only letters and digits.")
         return token
 
-    async def _keep(self, request: CommandRequest, place: LookupServer, token: Token, account: Account | None) -> None:
+    async def _keep(
+        self, request: CommandRequest, place: LookupServer, token: ApiToken, account: Account | None
+    ) -> None:
         message = request.message
         sealed = self._store.vault.seal(token, purpose_of(message.sender, place.name))
         async with self._store.transaction() as tx:
@@ -162,7 +164,7 @@ class TokenCommands:
         return f"To give me one, make it on your profile page on the server, and type here: {usage}"
 
 
-async def _see_that_it_is_valid(place: LookupServer, token: Token) -> None:
+async def _see_that_it_is_valid(place: LookupServer, token: ApiToken) -> None:
     """Ask the server whether it accepts a token.
 
     Raises:

@@ -19,7 +19,7 @@ _MOST_PROJECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class WelcomeContext:
     """What the welcome depends on: the prefix, "" in a direct chat, and the *subscriptions* that there are already."""
 
     prefix: str
@@ -35,7 +35,7 @@ class Welcome:
         self._context = context
 
     async def welcome(self, message: InboxMessage, prefix: str, direct: bool) -> Answer:  # noqa: FBT001  # a handler
-        """Return the welcome; *message* stands for the arrival, and its sender is who invited the bot."""
+        """Return the welcome; *message* stands for the join, and its sender is who invited the bot."""
         async with self._context.store.reading() as tx:
             person = message.sender if direct else None
             count = len(await tx.subscriptions.of_owner(message.room, person))
@@ -43,12 +43,12 @@ class Welcome:
         places = self._context.places
         urls = [place.api.url for place in places]
         site = ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
-        return Answer(welcome(Arrival(prefix, direct, count, proposal), places), site)
+        return Answer(welcome(WelcomeContext(prefix, direct, count, proposal), places), site)
 
 
-def welcome(arrival: Arrival, places: Sequence[LookupServer]) -> Document:
+def welcome(context: WelcomeContext, places: Sequence[LookupServer]) -> Document:
     """Return the welcome, or in a chat that has subscriptions already, that the bot is back."""
-    return _back(arrival) if arrival.subscriptions else _first(arrival, places)
+    return _back(context) if context.subscriptions else _first(context, places)
 
 
 def proposal_line(proposal: Proposal, prefix: str) -> Line:
@@ -57,20 +57,20 @@ def proposal_line(proposal: Proposal, prefix: str) -> Line:
     return words(Code(typed("sub", str(proposal.query), prefix)), f" is {often} ({proposal.reason})")
 
 
-def _back(arrival: Arrival) -> Document:
-    count = arrival.subscriptions
+def _back(context: WelcomeContext) -> Document:
+    count = context.subscriptions
     what = "subscription" if count == 1 else f"{count} subscriptions"
-    list_them = Code(typed("subs", "", arrival.prefix))
+    list_them = Code(typed("subs", "", context.prefix))
     return (Lines((words("👋 ", Strong(f"I am back, with your {what}."), " ", list_them, " lists what comes here."),)),)
 
 
-def _first(arrival: Arrival, places: Sequence[LookupServer]) -> Document:
-    prefix, direct = arrival.prefix, arrival.is_direct
+def _first(context: WelcomeContext, places: Sequence[LookupServer]) -> Document:
+    prefix, direct = context.prefix, context.is_direct
 
     def code(verb: str, argument: str = "") -> Code:
         return Code(typed(verb, argument, prefix))
 
-    query = str(arrival.proposal.query) if arrival.proposal else _EXAMPLE
+    query = str(context.proposal.query) if context.proposal else _EXAMPLE
     projects = _projects(places)
     hello = "Hello, I tell you about patches from Patchwork" if direct else "Hello, I post patches from Patchwork here"
     mine = [words("Your own patches: ", code("me", "ada@example.org"), " — you hear what happens to them.")]
@@ -88,7 +88,7 @@ def _first(arrival: Arrival, places: Sequence[LookupServer]) -> Document:
     return (
         lines([words("👋 ", Strong(hello), *([" (", *projects, ")."] if projects else ["."]))]),
         Bullets(tuple(steps), numbered=True),
-        lines([proposal_line(arrival.proposal, prefix) if arrival.proposal else (), words(*more)]),
+        lines([proposal_line(context.proposal, prefix) if context.proposal else (), words(*more)]),
     )
 
 

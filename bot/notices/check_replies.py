@@ -10,7 +10,7 @@ from bot.notices.check_summary import (
     OK_SIGN,
     PENDING_SIGN,
     WARNING_SIGN,
-    Verdict,
+    CheckVerdict,
     number,
     short_names,
 )
@@ -21,26 +21,26 @@ from bot.text import cut
 _MAX_NUMBERS = 3
 _MAX_CONTEXTS = 5
 _SIGNS = {
-    Verdict.FAIL: FAIL_SIGN,
-    Verdict.WARNING: WARNING_SIGN,
-    Verdict.UNAPPLIED: WARNING_SIGN,
-    Verdict.PENDING: PENDING_SIGN,
-    Verdict.OK: OK_SIGN,
+    CheckVerdict.FAIL: FAIL_SIGN,
+    CheckVerdict.WARNING: WARNING_SIGN,
+    CheckVerdict.UNAPPLIED: WARNING_SIGN,
+    CheckVerdict.PENDING: PENDING_SIGN,
+    CheckVerdict.OK: OK_SIGN,
 }
 _WORDS = {
-    Verdict.FAIL: "failed",
-    Verdict.WARNING: "warning",
-    Verdict.UNAPPLIED: COULD_NOT_APPLY,
-    Verdict.PENDING: "pending",
-    Verdict.OK: "ok",
+    CheckVerdict.FAIL: "failed",
+    CheckVerdict.WARNING: "warning",
+    CheckVerdict.UNAPPLIED: COULD_NOT_APPLY,
+    CheckVerdict.PENDING: "pending",
+    CheckVerdict.OK: "ok",
 }
 _BY_STATE = {
-    CheckState.FAIL: Verdict.FAIL,
-    CheckState.WARNING: Verdict.WARNING,
-    CheckState.PENDING: Verdict.PENDING,
-    CheckState.SUCCESS: Verdict.OK,
+    CheckState.FAIL: CheckVerdict.FAIL,
+    CheckState.WARNING: CheckVerdict.WARNING,
+    CheckState.PENDING: CheckVerdict.PENDING,
+    CheckState.SUCCESS: CheckVerdict.OK,
 }
-_Verdicts = tuple[tuple[Verdict, tuple[PatchId, ...]], ...]
+_Verdicts = tuple[tuple[CheckVerdict, tuple[PatchId, ...]], ...]
 
 
 def checks_told(changes: Iterable[Change], submission: Submission) -> list[str]:
@@ -65,12 +65,12 @@ def checks_told(changes: Iterable[Change], submission: Submission) -> list[str]:
 def _verdicts(context: str, changes: Sequence[Change], submission: Submission) -> _Verdicts:
     """Return the patches by what a check says of them now, the worst first."""
     told = {change.patch: change.after for change in changes}
-    found: dict[Verdict, list[PatchId]] = {}
+    found: dict[CheckVerdict, list[PatchId]] = {}
     for patch in submission.in_order:
         state = dict(submission.checks.get(patch.id, ())).get(context) or told.get(patch.id)
         if state in _BY_STATE:
             is_unapplied = (patch.id, context) in submission.unapplied
-            verdict = Verdict.UNAPPLIED if is_unapplied else _BY_STATE[CheckState(state)]
+            verdict = CheckVerdict.UNAPPLIED if is_unapplied else _BY_STATE[CheckState(state)]
             found.setdefault(verdict, []).append(patch.id)
     return tuple((verdict, tuple(found[verdict])) for verdict in sorted(found))
 

@@ -37,7 +37,7 @@ class Detail(Enum):
         self.with_warnings = with_warnings
 
 
-class Verdict(IntEnum):
+class CheckVerdict(IntEnum):
     """What a check says, the worst first."""
 
     FAIL = 0
@@ -48,12 +48,12 @@ class Verdict(IntEnum):
 
 
 _VERDICTS = {
-    CheckState.FAIL: Verdict.FAIL,
-    CheckState.WARNING: Verdict.WARNING,
-    CheckState.PENDING: Verdict.PENDING,
-    CheckState.SUCCESS: Verdict.OK,
+    CheckState.FAIL: CheckVerdict.FAIL,
+    CheckState.WARNING: CheckVerdict.WARNING,
+    CheckState.PENDING: CheckVerdict.PENDING,
+    CheckState.SUCCESS: CheckVerdict.OK,
 }
-_SIGNS = {Verdict.FAIL: FAIL_SIGN, Verdict.WARNING: WARNING_SIGN}
+_SIGNS = {CheckVerdict.FAIL: FAIL_SIGN, CheckVerdict.WARNING: WARNING_SIGN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class _Context:
     """A context: its worst verdict, and the patches that have it."""
 
     name: str
-    verdict: Verdict
+    verdict: CheckVerdict
     patches: tuple[Patch, ...]
 
 
@@ -73,15 +73,15 @@ class _Lane:
     contexts: tuple[_Context, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> CheckVerdict:
         """The worst verdict."""
         return self.contexts[0].verdict
 
-    def of(self, verdict: Verdict) -> list[_Context]:
+    def of(self, verdict: CheckVerdict) -> list[_Context]:
         """Return the contexts with a verdict."""
         return [context for context in self.contexts if context.verdict is verdict]
 
-    def is_all(self, verdict: Verdict) -> bool:
+    def is_all(self, verdict: CheckVerdict) -> bool:
         """Return whether all contexts have a verdict."""
         return len(self.of(verdict)) == len(self.contexts)
 
@@ -90,7 +90,7 @@ def summary(submission: Submission, lanes: CheckLanes, detail: Detail = Detail.F
     """Return the checks of all patches, a phrase for each lane; "" without any."""
     found = _lanes(submission, lanes)
     unnamed = _unnamed(submission, is_all=not found)
-    if not unnamed and len(found) == 1 and found[0].name == OTHERS and found[0].is_all(Verdict.PENDING):
+    if not unnamed and len(found) == 1 and found[0].name == OTHERS and found[0].is_all(CheckVerdict.PENDING):
         return f"{PENDING_SIGN} checks pending"
     phrases = _Phrases(submission, detail)
     return " · ".join([*([unnamed] if unnamed else []), *(phrases.of(lane) for lane in found[:_MAX_LANES])])
@@ -107,17 +107,17 @@ def findings(submission: Submission, patch: Patch) -> str:
     for verdict, sign in _SIGNS.items():
         if bad_ones := [names[context.name] for context in contexts if context.verdict is verdict]:
             told.append(f"{sign} {_listed(bad_ones, _MAX_FINDINGS)}")
-    if any(context.verdict is Verdict.UNAPPLIED for context in contexts):
+    if any(context.verdict is CheckVerdict.UNAPPLIED for context in contexts):
         told.append(COULD_NOT_APPLY)
     return ", ".join(told)
 
 
-def worst_verdict(submission: Submission, patch: Patch) -> Verdict:
+def worst_verdict(submission: Submission, patch: Patch) -> CheckVerdict:
     """Return the worst verdict on one patch; OK without checks."""
     found = min((verdict for _, verdict in _verdicts(submission, patch)), default=None)
     if found is not None:
         return found
-    return Verdict.OK if patch.check in {None, CheckState.PENDING} else _VERDICTS[patch.check]
+    return CheckVerdict.OK if patch.check in {None, CheckState.PENDING} else _VERDICTS[patch.check]
 
 
 def short_names(contexts: Iterable[str]) -> dict[str, str]:
@@ -152,17 +152,17 @@ def _end(context: str) -> str:
     return context.rstrip("/").rpartition("/")[2]
 
 
-def _verdicts(submission: Submission, patch: Patch) -> list[tuple[str, Verdict]]:
+def _verdicts(submission: Submission, patch: Patch) -> list[tuple[str, CheckVerdict]]:
     """Return the contexts of one patch with their verdicts."""
     return [
-        (context, Verdict.UNAPPLIED if (patch.id, context) in submission.unapplied else _VERDICTS[state])
+        (context, CheckVerdict.UNAPPLIED if (patch.id, context) in submission.unapplied else _VERDICTS[state])
         for context, state in submission.checks.get(patch.id, ())
     ]
 
 
 def _lanes(submission: Submission, lanes: CheckLanes) -> list[_Lane]:
     """Return the lanes that have checks, the worst first."""
-    by_context: dict[str, dict[Verdict, list[Patch]]] = defaultdict(lambda: defaultdict(list))
+    by_context: dict[str, dict[CheckVerdict, list[Patch]]] = defaultdict(lambda: defaultdict(list))
     for patch in submission.in_order:
         for context, verdict in _verdicts(submission, patch):
             by_context[context][verdict].append(patch)
@@ -185,13 +185,13 @@ class _Phrases:
         """Return the phrase for a lane."""
         if len(lane.contexts) == 1:
             return self._single(lane)
-        total, ok = len(lane.contexts), len(lane.of(Verdict.OK))
+        total, ok = len(lane.contexts), len(lane.of(CheckVerdict.OK))
         name = cut(lane.name, _MAX_CONTEXT)
         if ok == total:
             return f"{OK_SIGN} {name} all {total} ok"
-        if lane.verdict is Verdict.PENDING:
+        if lane.verdict is CheckVerdict.PENDING:
             return f"{PENDING_SIGN} {name} {f'{ok} of {total} ok, ' if ok else ''}{total - ok} pending"
-        pending = len(lane.of(Verdict.PENDING))
+        pending = len(lane.of(CheckVerdict.PENDING))
         parts = [
             f"{name} {ok} of {total} ok",
             *(self._bad(lane, verdict) for verdict in _SIGNS if lane.of(verdict)),
@@ -206,31 +206,31 @@ class _Phrases:
         is_named = lane.name == OTHERS
         name = short_names([context.name])[context.name] if is_named else cut(lane.name, _MAX_CONTEXT)
         match context.verdict:
-            case Verdict.OK:
+            case CheckVerdict.OK:
                 return f"{OK_SIGN} {name}"
-            case Verdict.PENDING:
+            case CheckVerdict.PENDING:
                 return f"{PENDING_SIGN} {name} pending"
-            case Verdict.UNAPPLIED:
+            case CheckVerdict.UNAPPLIED:
                 return f"{lane.name} {COULD_NOT_APPLY}{self._where(context.patches)}"
             case _:
                 sign = _SIGNS[context.verdict]
                 where = self._where(context.patches)
                 if is_named:
                     return f"{sign} {name}{where}"
-                if context.verdict is Verdict.FAIL:
+                if context.verdict is CheckVerdict.FAIL:
                     return f"{name} {sign} {short_names([context.name])[context.name]}{where}"
                 return f"{name} {sign} {len(context.patches)}"
 
-    def _bad(self, lane: _Lane, verdict: Verdict) -> str:
+    def _bad(self, lane: _Lane, verdict: CheckVerdict) -> str:
         contexts, sign = lane.of(verdict), _SIGNS[verdict]
-        if verdict is Verdict.WARNING and not self.detail.with_warnings:
+        if verdict is CheckVerdict.WARNING and not self.detail.with_warnings:
             return f"{sign} {len(contexts)}"
         names = short_names(context.name for context in lane.contexts)
         where = self._where(contexts[0].patches) if len(contexts) == 1 else ""
         return f"{sign} {_listed([names[context.name] for context in contexts], self.detail.most)}{where}"
 
     def _unapplied(self, lane: _Lane) -> str:
-        contexts = lane.of(Verdict.UNAPPLIED)
+        contexts = lane.of(CheckVerdict.UNAPPLIED)
         if not contexts:
             return ""
         patches = {patch.id: patch for context in contexts for patch in context.patches}

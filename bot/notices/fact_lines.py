@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.ids import Msgid
-from bot.notices.check_summary import Verdict, findings, summary, worst_verdict
+from bot.notices.check_summary import CheckVerdict, findings, summary, worst_verdict
 from bot.notices.markup import Allowed, Code, Line, Link, Strong, Text, safe, words
 from bot.patchwork.model import (
     CheckState,
@@ -303,11 +303,11 @@ class PatchList:
         rest = len(by_need) - len(shown)
         return [*listed, words(f"and {rest} more: ", Code("series"))] if rest else listed
 
-    def _need(self, patch: Patch) -> tuple[bool, Verdict, bool]:
+    def _need(self, patch: Patch) -> tuple[bool, CheckVerdict, bool]:
         """Return the sort key of a patch: open ones first, then by checks, then those without a review."""
         verdict = worst_verdict(self._submission, patch)
         is_reviewed = not self._whole.has_same_trailers and _is_reviewed(patch)
-        return self._classes.is_closed(patch.state), min(verdict, Verdict.PENDING), is_reviewed
+        return self._classes.is_closed(patch.state), min(verdict, CheckVerdict.PENDING), is_reviewed
 
     def _line(self, patch: Patch) -> Line:
         whole = self._whole

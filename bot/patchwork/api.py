@@ -41,7 +41,7 @@ from bot.patchwork.response_rows import (
 )
 from bot.patchwork.responses import NotFound, Page, ResponseTooLarge, Wall
 from bot.patchwork.states import StateClasses, States, states_in
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead, raises_comment_events
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventRow, PatchRow, SeriesRow
 
@@ -98,7 +98,7 @@ class PatchworkApi:
         """Return an API for the same server that sends its requests on behalf of commands."""
         return PatchworkApi(self._client.for_commands())
 
-    def personal(self, token: Token) -> PersonalApi:
+    def personal(self, token: ApiToken) -> PersonalApi:
         """Return the API for the same server in a person's name, with the person's *token*."""
         return PersonalApi(self._client, token)
 

@@ -26,7 +26,7 @@ from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns, co
 from bot.patchwork.response_rows import Params
 from bot.patchwork.responses import JSON_TYPE, PAGE_TYPE, Page, PatchworkResponse, ResponseTooLarge, judge, page_with
 from bot.patchwork.states import DEFAULT_CLASSES, NO_STATES, StateClasses, States
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 from bot.unpacking import body_of, unpacked
 
 AT_ONCE = 2
@@ -45,7 +45,7 @@ class PersonalRequest:
 
     method: str
     path: str
-    token: Token
+    token: ApiToken
     params: Params = ()
     body: bytes | None = None
 

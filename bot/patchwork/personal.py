@@ -20,7 +20,7 @@ from bot.patchwork.client import PatchworkClient, PersonalRequest
 from bot.patchwork.model import Patch
 from bot.patchwork.response_rows import Garbled, Params, read_row, read_rows
 from bot.patchwork.responses import PatchworkResponse, judge
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 from bot.patchwork.wire import Id, Line, PatchRow
 from bot.text import one_line
 
@@ -69,7 +69,7 @@ class Account:
 class PersonalApi:
     """The API of one server as a person uses it; *client* is that of commands."""
 
-    def __init__(self, client: PatchworkClient, token: Token) -> None:
+    def __init__(self, client: PatchworkClient, token: ApiToken) -> None:
         self._client = client
         self._token = token
 

@@ -22,7 +22,7 @@ _KEY_BEFORE = frozenset(":=")  # of a query's key, or of a URL's parameter
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class ApiToken:
     """An API token, which must not be stored unencrypted, logged or shown; its repr does not have it."""
 
     text: str = field(repr=False)
@@ -38,7 +38,7 @@ class MaskedText:
     """A text without the tokens that may have been in it; *token* is the first of them, None if there were none."""
 
     text: str
-    token: Token | None = None
+    token: ApiToken | None = None
 
 
 def masked(text: str) -> MaskedText:
@@ -48,13 +48,13 @@ def masked(text: str) -> MaskedText:
     """
     seen = visible(text)
     speaks_of_tokens = _WORD_TOKEN.search(seen) is not None
-    found: list[Token] = []
+    found: list[ApiToken] = []
     pieces, end = list[str](), 0
     for match in _CANDIDATE.finditer(seen):
         if _may_be_token(seen, match, speaks_of_tokens=speaks_of_tokens):
             pieces += [seen[end : match.start()], MASK]
             end = match.end()
-            found.append(Token(match[0]))
+            found.append(ApiToken(match[0]))
     if not found:
         return MaskedText(text)
     return MaskedText("".join([*pieces, seen[end:]]), found[0])

@@ -11,7 +11,7 @@ from typing import Self
 from Crypto.Cipher import AES
 from Crypto.Cipher._mode_gcm import GcmMode
 
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -35,13 +35,13 @@ class Vault:
         """Return a vault with a new key that is stored nowhere."""
         return cls(secrets.token_bytes(KEY_BYTES))
 
-    def seal(self, token: Token, purpose: str) -> str:
+    def seal(self, token: ApiToken, purpose: str) -> str:
         """Return *token* encrypted, as text."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed, tag = self._cipher(nonce, purpose).encrypt_and_digest(token.text.encode())
         return base64.b64encode(nonce + sealed + tag).decode()
 
-    def open(self, sealed: str, purpose: str) -> Token:
+    def open(self, sealed: str, purpose: str) -> ApiToken:
         """Return the token that was sealed for *purpose*.
 
         Raises:
@@ -50,7 +50,7 @@ class Vault:
         try:
             told = base64.b64decode(sealed, validate=True)
             nonce, text, tag = told[:_NONCE_BYTES], told[_NONCE_BYTES:-_TAG_BYTES], told[-_TAG_BYTES:]
-            return Token(self._cipher(nonce, purpose).decrypt_and_verify(text, tag).decode())
+            return ApiToken(self._cipher(nonce, purpose).decrypt_and_verify(text, tag).decode())
         except ValueError:
             raise TokenLost("the token cannot be decrypted") from None
 

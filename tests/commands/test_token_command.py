@@ -13,7 +13,7 @@ from prometheus_client import generate_latest
 
 from bot.data_dir import KEY_FILE
 from bot.ids import EventId, UserId
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 from bot.sample_patchwork.request import Response
 from bot.store.inbox_book import InboxMessage
 from bot.store.vault import Vault
@@ -233,7 +233,7 @@ async def test_a_token_is_in_no_file_no_answer_no_log_and_no_metric(
 async def fail(here: People, text: Callable[[], str]) -> None:
     """A fault of the bot, in a command with a token."""
 
-    def broken(*_: object) -> Token:
+    def broken(*_: object) -> ApiToken:
         raise RuntimeError("a fault")
 
     opened = Vault.open

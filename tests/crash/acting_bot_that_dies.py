@@ -18,7 +18,7 @@ from bot.demo.room import FileRoom
 from bot.ids import EventId, PatchId, RoomId, ServerName, UserId
 from bot.patchwork.model import Patch
 from bot.patchwork.personal import PersonalApi
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 from bot.store.act_book import Act
 from bot.store.inbox_book import InboxMessage
 from bot.store.token_book import StoredToken
@@ -102,14 +102,14 @@ async def main(life: ActLife, token: str = "") -> None:
     async with assembled(told, room, SystemClock(), known_rooms(told, {ROOM})) as bot:
         await bot.settle()
         if token:
-            await keep(bot, Token(token))
+            await keep(bot, ApiToken(token))
         if life.typed:
             sent_at = datetime(2026, 1, 1, tzinfo=UTC)
             await bot.hear(InboxMessage(ROOM, EventId("$typed"), BOB, life.typed, sent_at, encrypted=True))
             await bot.settle()
 
 
-async def keep(bot: Bot, token: Token) -> None:
+async def keep(bot: Bot, token: ApiToken) -> None:
     """Have Bob's token, as if he had given it."""
     sealed = bot.store.vault.seal(token, f"token {SERVER} {BOB}")
     async with bot.store.transaction() as tx:

@@ -12,14 +12,14 @@ from bot.ids import PatchId
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient, RequestLimits
 from bot.patchwork.personal import Refused, TokenRefused
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import SampleTransport
 from support.rig import PROJECT, a_series
 
 URL = "https://patchwork.example.org"
 SEVEN = PatchId(7)
-TOKEN = Token("0123456789abcdef0123456789abcdef01234567")
+TOKEN = ApiToken("0123456789abcdef0123456789abcdef01234567")
 
 
 class Recorder(httpx.AsyncBaseTransport):
@@ -51,8 +51,8 @@ class Server:
         self.patchwork.set_profiles_ahead(1)
         self.patch = PatchId(self.patchwork.post_series(PROJECT, a_series("hw/a.c")).patches[0])
         self.api = api_of(SampleTransport(self.patchwork), version)
-        self.ann = self.api.personal(Token(self.patchwork.add_token("ann")))
-        self.bob = self.api.personal(Token(self.patchwork.add_token("bob")))
+        self.ann = self.api.personal(ApiToken(self.patchwork.add_token("ann")))
+        self.bob = self.api.personal(ApiToken(self.patchwork.add_token("bob")))
 
 
 @pytest.fixture(params=["1.1", "1.2", "1.3"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.patchwork.tokens import MASK, Token, masked
+from bot.patchwork.tokens import MASK, ApiToken, masked
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"  # noqa: S105  # nobody's
 HALF = TOKEN[:20]
@@ -65,12 +65,12 @@ def test_what_was_masked_has_nothing_more_to_mask(text: str) -> None:
 
 
 def test_a_token_does_not_show_itself() -> None:
-    assert TOKEN not in repr(Token(TOKEN))
+    assert TOKEN not in repr(ApiToken(TOKEN))
     assert TOKEN not in repr(masked(TOKEN))
     assert masked(TOKEN).text == MASK
 
 
 @pytest.mark.parametrize("text", ["a b", "", "ü", "a\n", "x" * 201, "a:b"])
 def test_what_cannot_stand_in_a_header_is_no_sound_token(text: str) -> None:
-    assert not Token(text).is_sound
-    assert Token(TOKEN).is_sound
+    assert not ApiToken(text).is_sound
+    assert ApiToken(TOKEN).is_sound

@@ -8,14 +8,14 @@ import pytest
 from bot.data_dir import KEY_FILE, token_vault
 from bot.errors import StoreError
 from bot.ids import EventId, RoomId, UserId
-from bot.patchwork.tokens import Token
+from bot.patchwork.tokens import ApiToken
 from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store, Transaction
 from bot.store.token_book import KEEP_ABSENT, StoredToken
 from bot.store.vault import TokenLost, Vault
 from support.store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, FileRig, StoreRig, only_sqlite
 
-TOKEN = Token("0123456789abcdef0123456789abcdef01234567")
+TOKEN = ApiToken("0123456789abcdef0123456789abcdef01234567")
 ANN, BOB = UserId("@ann:hs"), UserId("@bob:hs")
 
 
