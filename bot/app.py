@@ -59,7 +59,7 @@ RESTART_SECONDS = 5.0
 LASTED_SECONDS = 60.0  # a loop that ran so long was well again
 DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
-RULEBOOK_SECONDS = 1800.0
+MAINTAINERS_SECONDS = 1800.0
 _log = structlog.get_logger(__name__)
 
 
@@ -70,7 +70,7 @@ class Bot:
     store: Store
     rooms: Rooms
     watches: tuple[tuple[Watch, float], ...]
-    rulebook: MaintainersFiles
+    maintainers_files: MaintainersFiles
     sender: Sender
     answerer: Answerer
     overview: HealthCollector
@@ -116,7 +116,7 @@ class Bot:
         for watch, seconds in self.watches:
             schedule.every(seconds, partial(self._poll, watch), _poll_job(watch.server))
         schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
-        schedule.every(RULEBOOK_SECONDS, self._read_rules, "MAINTAINERS")
+        schedule.every(MAINTAINERS_SECONDS, self._read_maintainers, "MAINTAINERS")
         async with asyncio.TaskGroup() as group:
             delivery = group.create_task(self._keep_up("delivery", self.sender.run))
             loops = [group.create_task(self._keep_up("commands", partial(self._answer, ready)))]
@@ -144,10 +144,10 @@ class Bot:
             await ready()
         await self.answerer.run()
 
-    async def hear(self, said: InboxMessage) -> None:
+    async def receive(self, message: InboxMessage) -> None:
         """Add a message to the inbox, which is answered even after a crash."""
         async with self.store.transaction() as tx:
-            await tx.inbox.add(said)
+            await tx.inbox.add(message)
 
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run *loop* to its end, restarting it after errors; unfinished work is in the store."""
@@ -181,11 +181,11 @@ class Bot:
         if self.rooms.listeners.are_stale:
             await self.remember()
 
-    async def _read_rules(self) -> None:
+    async def _read_maintainers(self) -> None:
         """Read the MAINTAINERS files that are due, and check the configured queries against them."""
-        await self.rulebook.tick()
+        await self.maintainers_files.tick()
         wanted = self.rooms.queries
-        doubts = await self.rulebook.doubts([each.query for each in wanted]) if wanted else []
+        doubts = await self.maintainers_files.doubts([each.query for each in wanted]) if wanted else []
         told = [f"{each.key}: {doubt}" for each, some in zip(wanted, doubts, strict=True) for doubt in some]
         for doubt in set(told).difference(self.overview.doubts):
             _log.warning("config.query_doubtful", doubt=doubt)
@@ -194,7 +194,7 @@ class Bot:
     async def settle(self) -> None:
         """Poll, answer and deliver until nothing is due; for the demo and for tests."""
         while True:
-            await self._read_rules()
+            await self._read_maintainers()
             await self._catch_up()
             more = [await watch.tick() for watch, _ in self.watches]
             for duty in self.duties.all:
@@ -245,9 +245,9 @@ async def assembled(
         audience = _audience(rooms)
         installation = await asyncio.to_thread(installation_id, settings.store.data_dir)
         agent = user_agent(settings.contact, settings.user_agent, installation)
-        rulebook = MaintainersFiles(shelf_of(settings, agent), store, audience, clock)
-        await rulebook.restore()
-        ears = FollowedSubmissions(store, audience.index, rulebook.of)
+        maintainers_files = MaintainersFiles(shelf_of(settings, agent), store, audience, clock)
+        await maintainers_files.restore()
+        followed = FollowedSubmissions(store, audience.index, maintainers_files.of)
         apis: list[PatchworkApi] = []
         pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []
@@ -258,33 +258,42 @@ async def assembled(
             async with store.transaction() as tx:
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
-            projects = ProjectInfo(_archives(server), rulebook.of, CheckLanes(server.check_lanes))
-            pollers.append(Poller(source, api, store, clock, ears, incidents=incidents))
+            projects = ProjectInfo(_archives(server), maintainers_files.of, CheckLanes(server.check_lanes))
+            pollers.append(Poller(source, api, store, clock, followed, incidents=incidents))
             watch = Watch(pollers[-1], store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
         pace = Pace.full(settings.matrix.messages_per_second, settings.matrix.message_burst, clock.monotonic())
         sender = Sender(store, chat, clock, pace)
         watched = zip(settings.patchwork, apis, watches, strict=True)
-        places = [_place(server, api.for_commands(), watch) for server, api, (watch, _) in watched]
+        servers = [_place(server, api.for_commands(), watch) for server, api, (watch, _) in watched]
         parts = HealthSources(
-            rooms.index, [watch for watch, _ in watches], rulebook, sender, incidents, len(rooms.queries)
+            rooms.index, [watch for watch, _ in watches], maintainers_files, sender, incidents, len(rooms.queries)
         )
         overview = HealthCollector(store, parts, clock, _override(settings.matrix))
-        past = PatchSearch(store, {place.name: place.projects for place in places}, rulebook.of, clock)
-        most = SubscriptionLimits(settings.commands.max_per_person, settings.commands.max_per_room)
-        doubts = rulebook.doubts, rulebook.without_file, rulebook.of
+        search = PatchSearch(store, {server.name: server.projects for server in servers}, maintainers_files.of, clock)
+        limits = SubscriptionLimits(settings.commands.max_per_person, settings.commands.max_per_room)
+        doubts = maintainers_files.doubts, maintainers_files.without_file, maintainers_files.of
         context = CommandContext(
-            store, rooms.listeners, rooms.house, past, clock, most, rooms.from_file, places, *doubts
+            store, rooms.listeners, rooms.room_rights, search, clock, limits, rooms.from_file, servers, *doubts
         )
         early = EarlyPolls()
         answerer = _answerer(settings, rooms, context, overview, early)
         sites = {watch.server: watch.site for watch, _ in watches}
-        sources = DigestSources(past, sites, ListedNow(dict(zip(sites, apis, strict=True))))
+        sources = DigestSources(search, sites, ListedNow(dict(zip(sites, apis, strict=True))))
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
         edits, replies = CardEditor(store, sites), ThreadReplies(store, audience, sites)
         duties = Duties(store, clock, _duties(edits, replies, digests, floods))
         bot = Bot(
-            store, rooms, tuple(watches), rulebook, sender, answerer, overview, settings.matrix.user_id, duties, early
+            store,
+            rooms,
+            tuple(watches),
+            maintainers_files,
+            sender,
+            answerer,
+            overview,
+            settings.matrix.user_id,
+            duties,
+            early,
         )
         await bot.start()
         audience.index.on_change = duties.wake
@@ -309,13 +318,13 @@ def _duties(edits: CardEditor, replies: ThreadReplies, digests: DigestPosts, flo
     )
 
 
-def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), house: RoomRights | None = None) -> Rooms:
-    """Return the rooms in *settings* if all are given by id; without *house*, the permissions in them are empty.
+def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), room_rights: RoomRights | None = None) -> Rooms:
+    """Return the rooms in *settings* if all are given by id; without *room_rights*, the permissions in them are empty.
 
     Raises:
         ConfigError: a subscription is invalid.
     """
-    rooms = Rooms(room_queries(settings), house)
+    rooms = Rooms(room_queries(settings), room_rights)
     rooms.direct.update(direct)
     for room in settings.room:
         rooms.set_room(room.room, RoomId(room.room))
@@ -360,7 +369,7 @@ def _answer_settings(settings: Settings, rooms: Rooms) -> AnswerSettings:
         rooms.direct,
         told.per_user_per_minute,
         told.per_room_per_minute,
-        rooms.house.is_admin,
+        rooms.room_rights.is_admin,
     )
 
 

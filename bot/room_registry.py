@@ -30,11 +30,11 @@ _log = structlog.get_logger(__name__)
 class Rooms:
     """The configured rooms, the direct chats and the subscriptions, which become known while the bot runs.
 
-    A configured subscription is active once the id of its room is known. *house* checks permissions.
+    A configured subscription is active once the id of its room is known. *room_rights* checks permissions.
     """
 
-    def __init__(self, queries: Sequence[RoomQuery], house: RoomRights | None = None) -> None:
-        self.house: RoomRights = house or MemoryRoomRights()
+    def __init__(self, queries: Sequence[RoomQuery], room_rights: RoomRights | None = None) -> None:
+        self.room_rights: RoomRights = room_rights or MemoryRoomRights()
         self.listeners = SubscriptionRegistry()
         self.direct: set[RoomId] = set()
         self.queries = tuple(queries)
@@ -51,7 +51,7 @@ class Rooms:
         self._named[name] = room
         for id_, each in self._numbered.items():
             if each.room == name:
-                self.listeners.hear(Subscription(id_, room, each.query))
+                self.listeners.add(Subscription(id_, room, each.query))
 
     @property
     def from_file(self) -> FileSubscriptions:
@@ -103,7 +103,7 @@ class Rooms:
         for name, room in stored.named.items():
             self.set_room(name, room)
         for subscription in subscriptions.values():
-            self.listeners.hear(subscription)
+            self.listeners.add(subscription)
 
 
 def _readable(everything: AllSubscriptions) -> Iterator[Subscription]:

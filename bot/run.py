@@ -45,8 +45,8 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
             "is required to log in, but not set: put it into PATCHBOT_MATRIX__PASSWORD or, in a file named "
             "matrix__password, into the secrets directory",
         )
-    house = MatrixRoomRights(settings.matrix.admins)
-    rooms = Rooms(room_queries(settings), house)
+    room_rights = MatrixRoomRights(settings.matrix.admins)
+    rooms = Rooms(room_queries(settings), room_rights)
     os.umask(0o077)
     _give_memory_back()
     gc.freeze()  # what is loaded by now stays; every full collection would look through it, 50 ms long
@@ -58,7 +58,7 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
             memory = DatabaseSession(bot.store, user, bot.rooms.apply, listeners.doubt)
             session = Session(client, memory, clock, _rules(settings))
             bot.overview.presence = session
-            house.open(client, session)
+            room_rights.open(client, session)
             async with served(settings.web.address, bot.overview, clock), watched(ServiceManager(os.environ)):
                 if await _done_before(stop, session.log_in):
                     await bot.run(stop, session.run, ready=session.has_synced)

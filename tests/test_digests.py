@@ -35,7 +35,7 @@ def rig_at(folder: Path, start: str, *configured: str) -> Rig:
     return Rig(
         folder,
         subscribe={ROOM: configured} if configured else {},
-        house=MemoryRoomRights(levels={(ROOM, ANN): 50}),
+        room_rights=MemoryRoomRights(levels={(ROOM, ANN): 50}),
         clock=VirtualClock(datetime.fromisoformat(f"{start}+00:00")),
         direct=frozenset({CHAT}),
     )
@@ -54,7 +54,7 @@ class Days:
         self.said += 1
         now = self.rig.clock.now()
         before = len(self.rig.chat.posted)
-        await self.bot.hear(InboxMessage(room, EventId(f"${now:%s}-{self.said}"), ANN, f"!pw {text}", now))
+        await self.bot.receive(InboxMessage(room, EventId(f"${now:%s}-{self.said}"), ANN, f"!pw {text}", now))
         await self.bot.settle()
         return "\n---\n".join(post.message.body for post in self.rig.chat.posted[before:])
 

@@ -26,8 +26,8 @@ ANN = UserId("@ann:hs")  # a moderator
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
-    house = MemoryRoomRights(levels={(ROOM, ANN): 50})
-    return Rig(tmp_path, subscribe={ROOM: ("path:migration/ on:new,state",)}, house=house)
+    room_rights = MemoryRoomRights(levels={(ROOM, ANN): 50})
+    return Rig(tmp_path, subscribe={ROOM: ("path:migration/ on:new,state",)}, room_rights=room_rights)
 
 
 async def test_an_idle_bot_makes_less_than_a_statement_a_second_and_writes_at_its_polls_alone(rig: Rig) -> None:
@@ -170,7 +170,7 @@ async def with_a_card(rig: Rig, bot: Watched) -> tuple[EventId, int]:
 async def say(bot: Watched, text: str) -> None:
     """A moderator types a command."""
     now = bot.clock.now()
-    await bot.bot.hear(InboxMessage(ROOM, EventId(f"${now:%s}"), ANN, f"!pw {text}", now))
+    await bot.bot.receive(InboxMessage(ROOM, EventId(f"${now:%s}"), ANN, f"!pw {text}", now))
     await bot.rest()
 
 

@@ -91,7 +91,7 @@ async def a_day(rig: Rig, bot: Bot, day: int) -> None:
     if day % FLOOD_EVERY == 0:
         for number in range(A_FLOOD):
             rig.post("migration/ram.c", name=f"import {day}, {number}")
-    await bot.hear(InboxMessage(ROOM, EventId(f"$said{day}"), UserId("@ada:hs"), "!pw version", rig.clock.now()))
+    await bot.receive(InboxMessage(ROOM, EventId(f"$said{day}"), UserId("@ada:hs"), "!pw version", rig.clock.now()))
     await rig.poll(bot)
     [patch] = posted.patches
     rig.patchwork.set_state(patch, "accepted")

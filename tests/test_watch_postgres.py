@@ -74,7 +74,7 @@ async def test_what_postgresql_cannot_keep_never_reaches_it(rig: Rig) -> None:
         rig.patchwork.post_series(PROJECT, NewSeries(name=f"hostile {HOSTILE}", patches=patches, cover=True))
 
         await rig.poll(bot, times=40)
-        await bot.hear(InboxMessage(ROOM, EventId("$1"), UserId("@you:hs"), f"!pw show {HOSTILE}", rig.clock.now()))
+        await bot.receive(InboxMessage(ROOM, EventId("$1"), UserId("@you:hs"), f"!pw show {HOSTILE}", rig.clock.now()))
         await bot.settle()
 
     first, *_ = rig.titles()

@@ -22,7 +22,7 @@ class AboutCommands:
 
     async def status(self, request: CommandRequest) -> Answer:
         """Answer `status` with the health of the bot, and with what the chat gets."""
-        condition, is_operator = await self._condition(), self._context.house.is_admin(request.message.sender)
+        condition, is_operator = await self._condition(), self._context.room_rights.is_admin(request.message.sender)
         try:
             chat = await self._chat(request)
         except StoreError:

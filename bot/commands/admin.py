@@ -26,7 +26,7 @@ class AdminCommands:
         Direct chats appear only as a total.
         """
         only_admins(self._context, request)
-        joined = await self._context.house.rooms()
+        joined = await self._context.room_rights.rooms()
         async with self._context.store.transaction() as tx:
             counted = await tx.subscriptions.count_by_room()
             out = await tx.session.rooms_out()
@@ -51,12 +51,12 @@ class AdminCommands:
         only_admins(self._context, request)
         name = request.call.arguments["room"].strip()
         try:
-            room = await self._context.house.room_of(name)
+            room = await self._context.room_rights.room_of(name)
             if room == request.message.room:
                 raise UserError("I cannot answer here after leaving. Send this from another room or a direct chat.")
             if self._context.from_file.names(room):
                 raise UserError(f"{name} is in the configuration file, so I would come back: remove it there first.")
-            await self._context.house.leave(room)
+            await self._context.room_rights.leave(room)
         except TransportError as error:
             raise UserError(f"I cannot leave {name[:100]}: {error}.") from error
 

@@ -77,17 +77,17 @@ class Answerer:
         self,
         store: Store,
         handlers: Mapping[str, Handler],
-        manners: AnswerSettings,
+        settings: AnswerSettings,
         clock: Clock,
         welcome: WelcomeHandler | None = None,
     ) -> None:
         self._store = store
         self._handlers = handlers
-        self._manners = manners
+        self._settings = settings
         self._clock = clock
         self._welcome = welcome
         self._traffic = RoomTraffic()
-        self._limits = RateLimits(manners.per_user_per_minute, manners.per_room_per_minute)
+        self._limits = RateLimits(settings.per_user_per_minute, settings.per_room_per_minute)
         self._full_rooms: AbstractSet[RoomId] = frozenset()
         self._wake = asyncio.Event()
         self._quick = asyncio.Semaphore(QUICK_AT_ONCE)
@@ -163,17 +163,17 @@ class Answerer:
 
     def _text(self, message: InboxMessage) -> str | None:
         """Return the command in a message, or None if the message is not meant for the bot."""
-        manners = self._manners
+        settings = self._settings
         if message.event == ARRIVAL:
             return "" if self._welcome is not None else None
-        return grammar.addressed(message.body, manners.prefix, manners.user, direct=self._is_direct(message))
+        return grammar.addressed(message.body, settings.prefix, settings.user, direct=self._is_direct(message))
 
     def _is_allowed(self, message: InboxMessage, now: float) -> bool:
         """Return whether a message may be answered; the welcome always may, and counts for nobody."""
         return message.event == ARRIVAL or self._limits.allow(message.sender, message.room, now)
 
     def _is_direct(self, message: InboxMessage) -> bool:
-        return message.room in self._manners.direct
+        return message.room in self._settings.direct
 
     async def _pass_over(self, for_others: Sequence[InboxMessage], over: Sequence[InboxMessage], now: float) -> None:
         """Remove messages that get no answer; the first one over a limit in each window gets a reaction.
@@ -255,10 +255,10 @@ class Answerer:
         """Return the welcome in a room that the bot has joined."""
         assert self._welcome is not None  # noqa: S101  # otherwise the message is not for the bot
         direct = self._is_direct(message)
-        answer = await self._welcome(message, "" if direct else self._manners.prefix, direct)
+        answer = await self._welcome(message, "" if direct else self._settings.prefix, direct)
         body, html = written(answer.document, answer.site.allowed if answer.site else Allowed(()))
         tag = Tag(NoticeKind.WELCOME, NoticeKey(f"welcome/{message.room}"))
-        inviter = message.sender if message.sender != self._manners.user else None
+        inviter = message.sender if message.sender != self._settings.user else None
         return Notice(message.room, Lane.ANSWER, Message(body, html, tag, rings=direct), asked_by=inviter)
 
     def _fault(self, message: InboxMessage) -> Notice:
@@ -270,8 +270,8 @@ class Answerer:
         )
 
     async def _answer(self, message: InboxMessage) -> Answer:
-        prefix = "" if self._is_direct(message) else self._manners.prefix
-        unlisted = frozenset[str]() if self._manners.is_admin(message.sender) else FOR_ADMINS
+        prefix = "" if self._is_direct(message) else self._settings.prefix
+        unlisted = frozenset[str]() if self._settings.is_admin(message.sender) else FOR_ADMINS
         call = grammar.parse(self._text(message) or "", prefix, self._handlers.keys(), unlisted)
         if message.sealed is not None:
             call = _about_the_token(call, message)

@@ -81,7 +81,7 @@ class CommandContext:
 
     store: Store
     listeners: SubscriptionRegistry
-    house: RoomRights
+    room_rights: RoomRights
     past: PatchSearch
     clock: Clock
     most: SubscriptionLimits
@@ -146,7 +146,7 @@ async def may_change(context: CommandContext, request: CommandRequest) -> None:
     """
     if request.direct:
         return
-    verdict = await context.house.may_change(request.message.room, request.message.sender)
+    verdict = await context.room_rights.may_change(request.message.room, request.message.sender)
     if not verdict.allowed:
         raise UserError(_refusal(verdict))
 
@@ -157,7 +157,7 @@ def only_admins(context: CommandContext, request: CommandRequest) -> None:
     Raises:
         UserError: the sender is not.
     """
-    if not context.house.is_admin(request.message.sender):
+    if not context.room_rights.is_admin(request.message.sender):
         raise UserError(FOR_ADMINS_ONLY)
 
 
@@ -204,7 +204,7 @@ async def hearing(tx: Transaction, which: Sequence[ChatSubscription]) -> Callabl
     def follow(listeners: SubscriptionRegistry) -> None:
         for each in heard:
             if each is not None:
-                listeners.hear(each)
+                listeners.add(each)
 
     return follow
 

@@ -32,10 +32,10 @@ def handlers(
         "comments": lookups.comments,
         "find": lookups.find,
         **_subscription_handlers(context),
-        **_acting_handlers(acting, context.house),
+        **_acting_handlers(acting, context.room_rights),
     }
     states = [place.api for place in context.places]
-    help_ = HelpCommand({"help", *found}, context.house.is_admin, lambda: [api.states for api in states])
+    help_ = HelpCommand({"help", *found}, context.room_rights.is_admin, lambda: [api.states for api in states])
     return {"help": help_.help, **found}
 
 

@@ -46,7 +46,7 @@ class KnownTree:
 
 async def propose(context: CommandContext, room: RoomId) -> Proposal | None:
     """Return the subscription that the name or topic of a *room* suggests; None if none does, or if in doubt."""
-    fit = fitting_query(await context.house.text_of(room), await _trees(context))
+    fit = fitting_query(await context.room_rights.text_of(room), await _trees(context))
     if fit is None:
         return None
     query, reason = fit

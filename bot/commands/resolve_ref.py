@@ -85,7 +85,7 @@ class RefResolver:
     def __init__(self, places: Sequence[LookupServer], store: Store) -> None:
         self._places = places
         self._store = store
-        self._copies = CachedSubmissions(store)
+        self._cached = CachedSubmissions(store)
 
     async def find(self, request: CommandRequest, first: RefKind = RefKind.PATCH) -> Resolved:
         """Resolve the reference in a command; a bare number is tried as an id of *first* before the other kind.
@@ -118,7 +118,7 @@ class RefResolver:
                 raise UserError(f"There is no series {number} on {place.name}.") from error
             except (Temporary, Permanent) as error:
                 outage = _outage(place, error)
-        series = await self._copies.series(place, number, outage)
+        series = await self._cached.series(place, number, outage)
         if series is None:
             raise UserError(f"{outage}, and the bot has no copy of its series.")
         return series
@@ -135,7 +135,7 @@ class RefResolver:
                 return await self._read(found.place, found.series), None
             except (Temporary, Permanent) as error:
                 outage = _outage(found.place, error)
-        return await self._copies.patches(found, outage)
+        return await self._cached.patches(found, outage)
 
     async def checked(self, place: LookupServer, patches: Sequence[Patch]) -> list[Patch]:
         """Return *patches* with a check state of None instead of "pending" if no tool has reported anything.
@@ -187,7 +187,7 @@ class RefResolver:
             return found
         place, patch = found.place, found.series.patches[0].id
         if found.copy is not None:
-            return await self._copies.patch(place, patch, found.copy.outage) or found
+            return await self._cached.patch(place, patch, found.copy.outage) or found
         return await self._find(Ref(patch, kind=RefKind.PATCH, server=place.name), RefKind.PATCH)
 
     async def _find(self, ref: Ref, first: RefKind) -> Resolved:
@@ -198,7 +198,7 @@ class RefResolver:
                 missing += [] if found else _missing(place, ref)
             except (Temporary, Permanent) as error:
                 outage = _outage(place, error)
-                found = await self._copies.find(place, ref, _kinds(ref, first), outage)
+                found = await self._cached.find(place, ref, _kinds(ref, first), outage)
                 missing += [] if found else [f"{outage}, and the bot has no copy of it."]
             if found is not None:
                 return found
@@ -249,7 +249,7 @@ class RefResolver:
             patch = next(iter(await place.api.by_msgid(msgid, projects)), None)
             opened = None if patch else await place.api.series_of_cover(msgid, projects)
         else:
-            patch, opened = await self._copies.with_msgid(place, msgid)
+            patch, opened = await self._cached.with_msgid(place, msgid)
         try:
             if patch is not None:
                 return ResolvedPatch(place, await place.api.patch_page(patch.id))

@@ -50,7 +50,7 @@ class Player(Protocol):
     async def settle(self) -> None:
         """Poll, answer and deliver until nothing is due."""
 
-    async def hear(self, said: InboxMessage) -> None:
+    async def receive(self, message: InboxMessage) -> None:
         """Add a message to the inbox."""
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -177,7 +177,7 @@ async def play_plain(player: Player, stage: Stage, clock: VirtualClock, typed: L
             break
         if text:
             print(f"> {text}", file=out, flush=True)
-            await player.hear(_said(text, number, clock.now()))
+            await player.receive(_said(text, number, clock.now()))
             await settle()
 
 
@@ -226,7 +226,7 @@ async def _read_commands(player: Player, console: Console) -> None:
         if text.lower() in _QUIT:
             break
         if text:
-            await player.hear(_said(text, number, datetime.now(UTC)))
+            await player.receive(_said(text, number, datetime.now(UTC)))
     console.print(Text("Bye.", "dim"))
 
 

@@ -51,7 +51,7 @@ class HealthSources:
 
     index: Index
     watches: Sequence[Watch]
-    rulebook: MaintainersFiles
+    maintainers_files: MaintainersFiles
     sender: Sender
     incidents: Incidents
     configured: int = 0
@@ -100,7 +100,11 @@ class HealthCollector:
             ),
             queue=queue and self._paced(queue),
             outages=(*broken, *(presence.outages() if presence else ())),
-            remarks=(*(presence.remarks() if presence else ()), *self._parts.rulebook.problems(), *self.doubts),
+            remarks=(
+                *(presence.remarks() if presence else ()),
+                *self._parts.maintainers_files.problems(),
+                *self.doubts,
+            ),
             floods=floods,
             incidents=tuple(_incident(each) for each in self._incidents()),
             subscriptions=self._subscriptions(*in_chat),

@@ -76,7 +76,7 @@ class SubscriptionRegistry:
         self._muted_rooms: dict[RoomId, datetime] = {}
         self._muted: dict[SubscriptionId, datetime] = {}  # active otherwise, with the ends of their mutes
 
-    def hear(self, subscription: Subscription) -> None:
+    def add(self, subscription: Subscription) -> None:
         """Add or replace *subscription*, so that the index always has either the old or the new one."""
         if (before := self._known.get(subscription.id)) is not None:
             self._in_room[before.room].discard(subscription.id)
@@ -150,7 +150,7 @@ class SubscriptionRegistry:
             known = self._known.pop(id_)
             self._muted.pop(id_, None)
             self.index.remove(id_)
-            self.hear(replace(known, room=new))
+            self.add(replace(known, room=new))
 
     def doubt(self) -> None:
         """Mark the registry as stale, because the store may have changes that it lacks."""
@@ -175,4 +175,4 @@ class SubscriptionRegistry:
 
     def _again(self, room: RoomId) -> None:
         for id_ in sorted(self._in_room[room]):
-            self.hear(self._known[id_])
+            self.add(self._known[id_])

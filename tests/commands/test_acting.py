@@ -217,7 +217,7 @@ Undo: state 1 new\
 async def test_the_submitter_may_what_the_server_lets_submitters_do(here: People) -> None:
     posted = here.rig.post("migration/a.c")
     token = here.rig.patchwork.add_token("ann", is_submitter=SAMPLE_SUBMITTER)
-    here.rig.house.people[CHAT] = frozenset({ANN})
+    here.rig.room_rights.people[CHAT] = frozenset({ANN})
     assert "as ann" in await here.chat(f"token sample {token}", ANN)
 
     assert "New → Superseded, on sample, as ann." in await here.say("state 1 superseded", ANN)

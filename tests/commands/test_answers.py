@@ -53,7 +53,7 @@ async def test_what_is_no_command_says_what_is(desk: Desk, text: str, said: str)
 
 async def test_a_message_without_the_prefix_is_not_answered(desk: Desk) -> None:
     for number, text in enumerate(("show 5", "!pwx show 5", "hello !pw")):
-        await desk.bot.hear(a_message(text, 100 + number))
+        await desk.bot.receive(a_message(text, 100 + number))
         await desk.bot.settle()
 
     assert desk.rig.chat.posted == []
@@ -61,7 +61,7 @@ async def test_a_message_without_the_prefix_is_not_answered(desk: Desk) -> None:
 
 async def test_a_message_heard_twice_is_answered_once(desk: Desk) -> None:
     for _ in range(2):
-        await desk.bot.hear(a_message("!pw help"))
+        await desk.bot.receive(a_message("!pw help"))
         await desk.bot.settle()
 
     assert len(desk.rig.chat.posted) == 1
@@ -78,7 +78,7 @@ async def test_an_answer_is_written_once_though_the_process_stops_in_between(
         raise StoreError("the process stops here")
 
     async with rig.running() as bot:
-        await bot.hear(a_message("!pw help"))
+        await bot.receive(a_message("!pw help"))
         with monkeypatch.context() as patched:
             patched.setattr(InboxBook, "answered", stop)
             with pytest.raises(StoreError):
@@ -120,10 +120,10 @@ async def test_a_server_that_never_answers_does_not_keep_people_waiting(
 
 
 async def test_in_a_direct_chat_commands_have_no_prefix(desk: Desk) -> None:
-    manners = answer.AnswerSettings(
+    settings = answer.AnswerSettings(
         "!pw", UserId("@bot:hs"), frozenset({ROOM}), per_user_per_minute=20, per_room_per_minute=60
     )
-    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._handlers, manners, desk.rig.clock)
+    answerer = answer.Answerer(desk.bot.store, desk.bot.answerer._handlers, settings, desk.rig.clock)
     async with desk.bot.store.transaction() as tx:
         await tx.inbox.add(a_message("show something"))
         await tx.inbox.add(a_message("!pw show", 2))

@@ -57,8 +57,8 @@ async def say(rig: Rig, bot: Bot, numbers: range, sender: UserId = ADA, room: Ro
 def an_answerer(
     bot: Bot, rig: Rig, answer: Callable[[CommandRequest], Awaitable[Answer]], *, per_minute: int
 ) -> Answerer:
-    manners = AnswerSettings("!pw", UserId("@bot:hs"), frozenset(), per_minute, per_minute)
-    return Answerer(bot.store, {"version": answer}, manners, rig.clock)
+    settings = AnswerSettings("!pw", UserId("@bot:hs"), frozenset(), per_minute, per_minute)
+    return Answerer(bot.store, {"version": answer}, settings, rig.clock)
 
 
 async def test_over_the_limit_there_is_one_reaction_a_window_and_then_silence(rig: Rig, bot: Bot) -> None:

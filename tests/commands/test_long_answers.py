@@ -21,7 +21,9 @@ async def talk(tmp_path: Path) -> AsyncIterator[Conversation]:
 async def chatter(talk: Conversation, count: int) -> None:
     """Others talk in the room, and not to the bot."""
     for number in range(count):
-        await talk.bot.hear(InboxMessage(ROOM, EventId(f"$chat{number}"), MEMBER, "so it goes", talk.rig.clock.now()))
+        await talk.bot.receive(
+            InboxMessage(ROOM, EventId(f"$chat{number}"), MEMBER, "so it goes", talk.rig.clock.now())
+        )
     await talk.bot.settle()
 
 

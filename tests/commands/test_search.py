@@ -367,8 +367,8 @@ async def test_the_paths_of_the_past_are_read_only_of_projects_that_a_path_is_as
     """Of a server with eighty projects, each `sub` read the newest patches of all."""
     async with Rig(tmp_path).running() as bot:
         with counted(bot.store) as statements:
-            await bot.rulebook.doubts([parse("from:jane"), parse("project:other path:hw/")])
+            await bot.maintainers_files.doubts([parse("from:jane"), parse("project:other path:hw/")])
             assert statements == []
 
-            await bot.rulebook.doubts([parse("from:jane"), parse("path:hw/")])
+            await bot.maintainers_files.doubts([parse("from:jane"), parse("path:hw/")])
             assert len(statements) == 1

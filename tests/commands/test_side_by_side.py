@@ -65,11 +65,11 @@ class Conversation:
         self.rig = rig
         self.bot = bot
         self._wrote = asyncio.Event()
-        manners = AnswerSettings(
+        settings = AnswerSettings(
             "!pw", UserId("@bot:hs"), frozenset(), per_user_per_minute=1_000, per_room_per_minute=1_000
         )
         own = handlers if handlers is not None else bot.answerer._handlers
-        self.answerer = Answerer(bot.store, own, manners, rig.clock)
+        self.answerer = Answerer(bot.store, own, settings, rig.clock)
         bot.store.on_write({"notice", "inbox"}, self._wrote.set)
         self._count = 0
 
@@ -399,7 +399,7 @@ def crowd(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
     return Rig(
         tmp_path,
         subscribe={},
-        house=MemoryRoomRights(needed=0),
+        room_rights=MemoryRoomRights(needed=0),
         commands=CommandSettings(per_user_per_minute=1_000, per_room_per_minute=1_000, max_per_room=1_000),
         url=url,
     )

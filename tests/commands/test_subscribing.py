@@ -59,13 +59,13 @@ Change: !pw edit 1 QUERY · !pw unsub 1 · !pw mute 1 2h\
 
 
 async def test_an_admin_of_the_bot_needs_no_power(here: People) -> None:
-    here.rig.house.admins = (BOB,)
+    here.rig.room_rights.admins = (BOB,)
 
     assert (await here.say("sub path:docs/", BOB)).startswith("Subscribed, as 1: path:docs/\n")
 
 
 async def test_a_room_that_asks_for_less_is_obeyed(here: People) -> None:
-    here.rig.house.needed = 0
+    here.rig.room_rights.needed = 0
 
     assert (await here.say("sub path:docs/", BOB)).startswith("Subscribed, as 1: path:docs/\n")
 

@@ -346,7 +346,7 @@ Left #room:hs.
     await here.arrives("migration/a.c", name="Unheard")
 
     assert here.titles() == []
-    assert here.rig.house.joined == {}
+    assert here.rig.room_rights.joined == {}
     assert await here.chat("rooms", OPS) == snapshot("""\
 Rooms with their subscriptions:
 • !room:hs — 1 subscription, suspended: I am not in this room, or may not post there
@@ -359,7 +359,7 @@ async def test_a_room_of_the_configuration_file_is_not_left(tmp_path: Path) -> N
         assert await here.chat("leave #room:hs", OPS) == snapshot(
             "#room:hs is in the configuration file, so I would come back: remove it there first."
         )
-        assert ROOM in here.rig.house.joined
+        assert ROOM in here.rig.room_rights.joined
 
 
 async def test_one_that_is_told_again_in_a_muted_room_is_said_to_wait_for_the_room(here: People) -> None:

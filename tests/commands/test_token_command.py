@@ -52,12 +52,12 @@ sample accepts your token, as bob. I keep it encrypted, and use it for what you 
 I deleted your message with it.
 Undo: token forget sample\
 """)
-    assert [room for room, _ in here.rig.house.redacted] == [CHAT]
+    assert [room for room, _ in here.rig.room_rights.redacted] == [CHAT]
     assert rows(here) == 1
 
 
 async def test_who_may_not_redact_asks_the_person_to_do_it(here: People) -> None:
-    here.rig.house.may_redact = False
+    here.rig.room_rights.may_redact = False
 
     assert (await here.chat(f"token sample {a_token(here)}")).splitlines()[1] == snapshot(
         "Please delete your message with it: I may not do that here."
@@ -87,7 +87,7 @@ async def in_clear(here: People) -> str:
 
 
 async def with_somebody_else(here: People) -> str:
-    here.rig.house.people[CHAT] = frozenset({BOB, STRANGER})
+    here.rig.room_rights.people[CHAT] = frozenset({BOB, STRANGER})
     return await here.chat(f"token sample {a_token(here)}")
 
 
@@ -107,18 +107,18 @@ async def test_a_token_is_taken_nowhere_else_and_a_new_one_advised(here: People,
     assert answer.startswith("Tokens are taken only in an encrypted direct chat with me, where nobody else is")
     assert "Make a new token on your profile page there, which makes this one invalid." in answer
     assert "I deleted your message with it." in answer
-    assert len(here.rig.house.redacted) == 1
+    assert len(here.rig.room_rights.redacted) == 1
     assert rows(here) == 0
     assert not [path for method, path, _ in here.rig.patchwork.requests if "users" in path]
 
 
 async def test_a_message_to_others_is_none_of_the_bot_s_business(here: People) -> None:
     before = len(here.rig.chat.posted)
-    await here.bot.hear(InboxMessage(ROOM, EventId("$x"), BOB, f"my token is {a_token(here)}", here.rig.clock.now()))
+    await here.bot.receive(InboxMessage(ROOM, EventId("$x"), BOB, f"my token is {a_token(here)}", here.rig.clock.now()))
     await here.bot.settle()
 
     assert len(here.rig.chat.posted) == before
-    assert here.rig.house.redacted == []
+    assert here.rig.room_rights.redacted == []
     assert stored(here, "inbox") == []
 
 

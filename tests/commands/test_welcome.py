@@ -32,7 +32,7 @@ async def talk(tmp_path: Path) -> AsyncIterator[Conversation]:
 async def welcomed(talk: Conversation, room: RoomId, inviter: UserId) -> str:
     """What the bot says when it has come into a room."""
     before = len(talk.rig.chat.posted)
-    await talk.bot.hear(InboxMessage(room, ARRIVAL, inviter, "", talk.rig.clock.now()))
+    await talk.bot.receive(InboxMessage(room, ARRIVAL, inviter, "", talk.rig.clock.now()))
     await talk.bot.settle()
     [post] = talk.rig.chat.posted[before:]
     assert (post.message.tag.kind, post.message.tag.key) == ("welcome", f"welcome/{room}")
@@ -41,7 +41,7 @@ async def welcomed(talk: Conversation, room: RoomId, inviter: UserId) -> str:
 
 
 async def test_a_room_is_told_how_to_begin_with_what_its_name_suggests(talk: Conversation) -> None:
-    talk.rig.house.joined[NEW_ROOM] = "#qemu-migration:hs"
+    talk.rig.room_rights.joined[NEW_ROOM] = "#qemu-migration:hs"
 
     assert await welcomed(talk, NEW_ROOM, MODERATOR) == snapshot("""\
 👋 Hello, I post patches from Patchwork here (qemu-devel).
@@ -57,7 +57,7 @@ Moderators may change what is posted · !pw help for more · write to me directl
 
 
 async def test_a_room_whose_name_says_nothing_gets_an_example_and_no_guess(talk: Conversation) -> None:
-    talk.rig.house.joined[NEW_ROOM] = "#lounge:hs"
+    talk.rig.room_rights.joined[NEW_ROOM] = "#lounge:hs"
 
     assert await welcomed(talk, NEW_ROOM, MODERATOR) == snapshot("""\
 👋 Hello, I post patches from Patchwork here (qemu-devel).

@@ -105,7 +105,7 @@ async def main(life: ActLife, token: str = "") -> None:
             await keep(bot, ApiToken(token))
         if life.typed:
             sent_at = datetime(2026, 1, 1, tzinfo=UTC)
-            await bot.hear(InboxMessage(ROOM, EventId("$typed"), BOB, life.typed, sent_at, encrypted=True))
+            await bot.receive(InboxMessage(ROOM, EventId("$typed"), BOB, life.typed, sent_at, encrypted=True))
             await bot.settle()
 
 

@@ -150,7 +150,7 @@ async def main(life: Life) -> None:
 
 async def hear(bot: Bot, typed: str) -> None:
     """Take in what was typed, always as the same event."""
-    await bot.hear(InboxMessage(ROOM, EventId("$typed"), UserId("@you:hs"), typed, datetime(2026, 1, 1, tzinfo=UTC)))
+    await bot.receive(InboxMessage(ROOM, EventId("$typed"), UserId("@you:hs"), typed, datetime(2026, 1, 1, tzinfo=UTC)))
 
 
 if __name__ == "__main__":

@@ -283,15 +283,15 @@ async def a_world(folder: Path, database: str = "") -> AsyncIterator[World]:
     homeserver.one_time_keys[FRIEND, friend.id] = friend.uploaded
     async with AsyncExitStack() as stack:
         settings = _settings(folder, await stack.enter_async_context(served(homeserver)), database)
-        house = MatrixRoomRights(())
-        rooms = Rooms(room_queries(settings), house)
+        room_rights = MatrixRoomRights(())
+        rooms = Rooms(room_queries(settings), room_rights)
         stack.enter_context(journal.open())
         client = await stack.enter_async_context(MatrixClient(settings, clock))
         bot = await stack.enter_async_context(assembled(settings, client, clock, rooms, {"sample": transport}))
         memory = DatabaseSession(bot.store, BOT, rooms.apply, rooms.listeners.doubt)
         session = Session(client, memory, clock, _rules(settings))
         bot.overview.presence = session
-        house.open(client, session)
+        room_rights.open(client, session)
         world = World(folder, bot, session, client, clock, homeserver, transport, friend, journal)
         await session.log_in()
         task = asyncio.create_task(world.listen())

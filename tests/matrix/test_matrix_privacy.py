@@ -13,35 +13,35 @@ async def test_the_others_in_a_room_are_those_who_joined_and_those_who_are_invit
     async with listening(account, InMemorySession()) as bot:
         room = await ann.create_room(account.user)
         await bot.until(lambda: room in bot.session.rooms)
-        house = MatrixRoomRights([])
-        house.open(bot.client, bot.session)
+        room_rights = MatrixRoomRights([])
+        room_rights.open(bot.client, bot.session)
 
-        alone = await house.companions(room)
+        alone = await room_rights.companions(room)
         await ann.invite(room, bob.user)
-        invited = await house.companions(room)
+        invited = await room_rights.companions(room)
         await bob.join(room)
-        joined = await house.companions(room)
+        joined = await room_rights.companions(room)
         await bob.leave(room)
 
         assert alone == {ann.user}
         assert invited == joined == {ann.user, bob.user}
-        assert await house.companions(room) == {ann.user}
+        assert await room_rights.companions(room) == {ann.user}
 
 
 async def test_a_message_is_redacted_where_the_bot_may_and_once(account: Account, ann: Person) -> None:
     async with listening(account, InMemorySession()) as bot:
         room = await ann.create_room(account.user, version="11")
         await bot.until(lambda: room in bot.session.rooms)
-        house = MatrixRoomRights([])
-        house.open(bot.client, bot.session)
+        room_rights = MatrixRoomRights([])
+        room_rights.open(bot.client, bot.session)
         first, second = EventId(await ann.say(room, "first")), EventId(await ann.say(room, "second"))
 
-        assert not await house.redact(room, first)
+        assert not await room_rights.redact(room, first)
         users = (await ann.state(room, "m.room.power_levels"))["users"]
         await ann.set_levels(room, users=users | {account.user: 50})
 
-        assert await house.redact(room, second)
-        assert await house.redact(room, second)
+        assert await room_rights.redact(room, second)
+        assert await room_rights.redact(room, second)
         assert await bodies(ann, room, first, second) == ["first", None]
 
 

@@ -31,7 +31,7 @@ def told(listeners: SubscriptionRegistry, project: str = "qemu-devel") -> list[t
 def hearing(*numbers: int, room: RoomId = ROOM, until: datetime | None = None) -> SubscriptionRegistry:
     listeners = SubscriptionRegistry()
     for number in numbers:
-        listeners.hear(Subscription(SubscriptionId(number), room, parse("path:a.c"), until))
+        listeners.add(Subscription(SubscriptionId(number), room, parse("path:a.c"), until))
     return listeners
 
 
@@ -56,10 +56,10 @@ def test_a_subscription_muted_for_good_stays_so() -> None:
 
 def test_a_muted_room_mutes_all_that_is_told_there_and_nothing_else() -> None:
     listeners = hearing(1, 2)
-    listeners.hear(Subscription(SubscriptionId(3), OTHER, parse("path:a.c")))
+    listeners.add(Subscription(SubscriptionId(3), OTHER, parse("path:a.c")))
 
     listeners.mute_room(ROOM, LATER)
-    listeners.hear(Subscription(SubscriptionId(4), ROOM, parse("path:a.c")))
+    listeners.add(Subscription(SubscriptionId(4), ROOM, parse("path:a.c")))
     muted = told(listeners)
     listeners.mute_room(ROOM, None)
 
@@ -80,7 +80,7 @@ def test_in_a_room_that_we_left_nothing_is_told_until_we_are_back() -> None:
     listeners = hearing(1)
 
     listeners.leave(ROOM)
-    listeners.hear(Subscription(SubscriptionId(2), ROOM, parse("path:a.c")))
+    listeners.add(Subscription(SubscriptionId(2), ROOM, parse("path:a.c")))
     away = told(listeners)
     listeners.come_back(ROOM)
 

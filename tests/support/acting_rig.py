@@ -17,7 +17,7 @@ def acting_rig(folder: Path, *, api: str = "1.3", twin: bool = False) -> Rig:
     """A rig where Bob maintains the project, under an account of his own name."""
     rig = a_rig(folder)
     rig.has_twin = twin
-    rig.house.people[CHAT] = frozenset({BOB})
+    rig.room_rights.people[CHAT] = frozenset({BOB})
     for server in (rig.patchwork, rig.twin):
         server.api_versions = tuple(each for each in ("1.0", "1.1", "1.2", "1.3") if each <= api)
         server.set_profiles_ahead(1)

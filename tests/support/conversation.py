@@ -50,7 +50,7 @@ class Conversation:
         body = text.removeprefix("↩").replace("{msgid}", self.msgid)
         before = len(self.rig.chat.posted)
         self.rig.clock.advance(5.0)  # nobody types faster
-        await self.bot.hear(
+        await self.bot.receive(
             InboxMessage(
                 room,
                 EventId(f"$said{self._number}"),
@@ -87,7 +87,9 @@ async def conversation(folder: Path) -> AsyncIterator[Conversation]:
         folder,
         subscribe={},
         direct=frozenset({CHAT}),
-        house=MemoryRoomRights(admins=(OPERATOR,), levels={(ROOM, MODERATOR): 50}, joined={ROOM: "#qemu-migration:hs"}),
+        room_rights=MemoryRoomRights(
+            admins=(OPERATOR,), levels={(ROOM, MODERATOR): 50}, joined={ROOM: "#qemu-migration:hs"}
+        ),
         commands=CommandSettings(per_user_per_minute=1_000, per_room_per_minute=1_000),
         maintainers=str(folder / "MAINTAINERS"),
     )

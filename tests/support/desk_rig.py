@@ -42,7 +42,7 @@ class Desk:
         """The answer to `!pw` *text*; "" where there was none."""
         before = len(self.rig.chat.posted)
         self.asked += 1
-        await self.bot.hear(a_message(f"!pw {text}", self.asked))
+        await self.bot.receive(a_message(f"!pw {text}", self.asked))
         await self.bot.settle()
         return "\n---\n".join(post.message.body for post in self.rig.chat.posted[before:])
 

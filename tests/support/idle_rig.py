@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from bot.app import HOUSEKEEPING_SECONDS, RULEBOOK_SECONDS, Bot
+from bot.app import HOUSEKEEPING_SECONDS, MAINTAINERS_SECONDS, Bot
 from bot.clock import VirtualClock
 from bot.ops.schedule import end
 from support.rig import Rig
@@ -62,8 +62,8 @@ class Watched:
             elapsed = number * self.poll_seconds
             if elapsed % HOUSEKEEPING_SECONDS == 0:
                 await self.bot.store.tidy()
-            if elapsed % RULEBOOK_SECONDS == 0:
-                await self.bot._read_rules()
+            if elapsed % MAINTAINERS_SECONDS == 0:
+                await self.bot._read_maintainers()
             await self.poll()
             await self.pass_time(self.poll_seconds)
 

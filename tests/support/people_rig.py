@@ -47,7 +47,7 @@ class People:
         body = text if room in self.rig.direct else f"!pw {text}"
         event = EventId(f"$said{next(_numbers)}")
         before = len(self.rig.chat.posted)
-        await self.bot.hear(
+        await self.bot.receive(
             InboxMessage(room, event, who, body, self.rig.clock.now(), thread, reply_to, self.encrypted)
         )
         await self.bot.settle()
@@ -84,7 +84,7 @@ def a_rig(folder: Path, *configured: str, per_person: int = 25, per_room: int = 
         folder,
         subscribe={ROOM: configured} if configured else {},
         direct=frozenset({CHAT}),
-        house=MemoryRoomRights(admins=(OPS,), levels={(ROOM, ANN): 50}, joined={ROOM: "#room:hs"}),
+        room_rights=MemoryRoomRights(admins=(OPS,), levels={(ROOM, ANN): 50}, joined={ROOM: "#room:hs"}),
         commands=CommandSettings(
             per_user_per_minute=1_000,
             per_room_per_minute=1_000,

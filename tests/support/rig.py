@@ -47,7 +47,7 @@ class Rig:
     incomplete_after_minutes: float = 30.0
     direct: frozenset[RoomId] = frozenset()
     flood: int = 10
-    house: MemoryRoomRights = field(default_factory=MemoryRoomRights)
+    room_rights: MemoryRoomRights = field(default_factory=MemoryRoomRights)
     commands: CommandSettings = field(default_factory=CommandSettings)
     acting: ActingSettings = field(default_factory=ActingSettings)
     url: str = ""  # of the database; a file in *folder* where it says nothing
@@ -69,7 +69,7 @@ class Rig:
         """The bot, from start to stop."""
         if not self.url:
             put_new_database(self.folder / "bot.db")
-        rooms = known_rooms(self.settings(), self.direct, self.house)
+        rooms = known_rooms(self.settings(), self.direct, self.room_rights)
         transports = {"sample": self.transport, "twin": SampleTransport(self.twin)}
         async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
             yield bot

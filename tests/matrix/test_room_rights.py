@@ -28,7 +28,7 @@ class Stage(Protocol):
     admin: UserId
 
     @property
-    def house(self) -> RoomRights:
+    def room_rights(self) -> RoomRights:
         """Whom to ask."""
 
     async def set_level(self, user: UserId, level: int) -> None:
@@ -42,7 +42,7 @@ class Stage(Protocol):
 class MemoryStage:
     """In memory."""
 
-    house: MemoryRoomRights
+    room_rights: MemoryRoomRights
     room: RoomId = ROOM
     moderator: UserId = ANN
     member: UserId = BOB
@@ -50,18 +50,18 @@ class MemoryStage:
 
     async def set_level(self, user: UserId, level: int) -> None:
         """Give *user* another power level."""
-        self.house.levels[self.room, user] = level
+        self.room_rights.levels[self.room, user] = level
 
     async def set_needed(self, level: int) -> None:
         """Ask for another power level."""
-        self.house.needed = level
+        self.room_rights.needed = level
 
 
 @dataclass
 class MatrixStage:
     """At a homeserver."""
 
-    house: MatrixRoomRights
+    room_rights: MatrixRoomRights
     room: RoomId
     owner: Person
     moderator: UserId
@@ -83,22 +83,22 @@ class MatrixStage:
 async def in_a_room(
     account: Account, owner: Person, *, version: str = "12", alias: str | None = None
 ) -> AsyncIterator[tuple[MatrixRoomRights, RoomId, Listener]]:
-    """The house of a bot that is in a room of *owner*'s."""
+    """The rights in the room of a bot that is in a room of *owner*'s."""
     memory = InMemorySession()
     async with listening(account, memory) as bot:
         id_ = await owner.create_room(account.user, version=version, alias=alias)
         await bot.until(lambda: id_ in bot.session.rooms)
-        house = MatrixRoomRights([OPS])
-        house.open(bot.client, bot.session)
-        yield house, id_, bot
+        room_rights = MatrixRoomRights([OPS])
+        room_rights.open(bot.client, bot.session)
+        yield room_rights, id_, bot
 
 
 @pytest.fixture(params=["memory", "matrix"])
 async def stage(request: pytest.FixtureRequest, account: Account, ann: Person) -> AsyncIterator[Stage]:
     if request.param == "memory":
-        house = MemoryRoomRights(admins=(OPS,))
-        house.levels[ROOM, ANN] = 50
-        yield MemoryStage(house)
+        room_rights = MemoryRoomRights(admins=(OPS,))
+        room_rights.levels[ROOM, ANN] = 50
+        yield MemoryStage(room_rights)
         return
     async with in_a_room(account, ann, version="11") as (matrix_house, room, _):
         stage = MatrixStage(matrix_house, room, ann, UserId("@moderator:hs.test"), UserId("@member:hs.test"), OPS)
@@ -107,8 +107,8 @@ async def stage(request: pytest.FixtureRequest, account: Account, ann: Person) -
 
 
 async def test_a_moderator_may_and_a_member_may_not(stage: Stage) -> None:
-    assert await stage.house.may_change(stage.room, stage.moderator) == RightsDecision(50, 50)
-    refused = await stage.house.may_change(stage.room, stage.member)
+    assert await stage.room_rights.may_change(stage.room, stage.moderator) == RightsDecision(50, 50)
+    refused = await stage.room_rights.may_change(stage.room, stage.member)
 
     assert refused == RightsDecision(50, 0)
     assert not refused.allowed
@@ -117,29 +117,29 @@ async def test_a_moderator_may_and_a_member_may_not(stage: Stage) -> None:
 async def test_a_promotion_counts_at_once(stage: Stage) -> None:
     await stage.set_level(stage.member, 50)
 
-    assert (await stage.house.may_change(stage.room, stage.member)).allowed
+    assert (await stage.room_rights.may_change(stage.room, stage.member)).allowed
 
 
 async def test_a_room_may_ask_for_another_level(stage: Stage) -> None:
     await stage.set_needed(75)
-    refused = await stage.house.may_change(stage.room, stage.moderator)
+    refused = await stage.room_rights.may_change(stage.room, stage.moderator)
     await stage.set_needed(0)
-    allowed = await stage.house.may_change(stage.room, stage.member)
+    allowed = await stage.room_rights.may_change(stage.room, stage.member)
 
     assert (refused.needed, refused.allowed) == (75, False)
     assert allowed.allowed
 
 
 async def test_an_admin_of_the_bot_may_whatever_the_levels(stage: Stage) -> None:
-    assert stage.house.is_admin(stage.admin)
-    assert not stage.house.is_admin(stage.moderator)
-    assert (await stage.house.may_change(stage.room, stage.admin)).allowed
+    assert stage.room_rights.is_admin(stage.admin)
+    assert not stage.room_rights.is_admin(stage.moderator)
+    assert (await stage.room_rights.may_change(stage.room, stage.admin)).allowed
 
 
 async def test_the_creator_of_a_room_of_version_12_stands_above_all_levels(account: Account, ann: Person) -> None:
-    async with in_a_room(account, ann, version="12") as (house, room, _):
-        assert (await house.may_change(room, ann.user)).allowed
-        assert not (await house.may_change(room, BOB)).allowed
+    async with in_a_room(account, ann, version="12") as (room_rights, room, _):
+        assert (await room_rights.may_change(room, ann.user)).allowed
+        assert not (await room_rights.may_change(room, BOB)).allowed
 
 
 async def test_the_levels_last_seen_count_where_the_homeserver_does_not_answer(
@@ -148,19 +148,19 @@ async def test_the_levels_last_seen_count_where_the_homeserver_does_not_answer(
     async def away(*_: object) -> None:
         raise Temporary("no answer")
 
-    async with in_a_room(account, ann, version="11") as (house, room, bot):
+    async with in_a_room(account, ann, version="11") as (room_rights, room, bot):
         monkeypatch.setattr(bot.client, "state", away)
 
-        assert (await house.may_change(room, ann.user)).allowed
-        assert not (await house.may_change(room, BOB)).allowed
+        assert (await room_rights.may_change(room, ann.user)).allowed
+        assert not (await room_rights.may_change(room, BOB)).allowed
 
 
 async def test_a_room_is_found_by_its_alias_and_left(account: Account, ann: Person) -> None:
-    async with in_a_room(account, ann, alias=f"left-{ann.name}") as (house, room, bot):
+    async with in_a_room(account, ann, alias=f"left-{ann.name}") as (room_rights, room, bot):
         alias = f"#left-{ann.name}:hs.test"
 
-        assert await house.room_of(alias) == room == await house.room_of(room)
-        assert await house.rooms() == {room: alias}
-        await house.leave(room)
+        assert await room_rights.room_of(alias) == room == await room_rights.room_of(room)
+        assert await room_rights.rooms() == {room: alias}
+        await room_rights.leave(room)
         await bot.until(lambda: room not in bot.session.rooms)
         assert account.user not in await ann.members(room)

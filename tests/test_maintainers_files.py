@@ -182,7 +182,7 @@ async def test_a_wall_before_the_address_of_a_file_keeps_the_last_good_copy(
             answers.append((status, content_type, text))
             await shelf.a_day_later(bot)
             [remark] = (await bot.overview.condition()).remarks
-            kept = bot.rulebook.of(ServerName("sample"), ProjectName(PROJECT))
+            kept = bot.maintainers_files.of(ServerName("sample"), ProjectName(PROJECT))
     finally:
         await runner.cleanup()
 
@@ -296,7 +296,7 @@ async def test_what_an_address_keeps_secret_is_not_told(shelf: Shelf) -> None:
 async def test_a_fault_in_the_file_of_one_project_does_not_stop_that_of_the_next(shelf: Shelf) -> None:
     async with shelf.rig.running() as bot:
         await bot.settle()
-        [source] = bot.rulebook._sources
+        [source] = bot.maintainers_files._sources
         read: list[str] = []
 
         async def content() -> bytes:
@@ -307,19 +307,19 @@ async def test_a_fault_in_the_file_of_one_project_does_not_stop_that_of_the_next
             return "\ud800".encode()
 
         first = replace(source, project=ProjectName("another"), content=fault)
-        rulebook = MaintainersFiles(
+        maintainers_files = MaintainersFiles(
             Shelved(((source.server, source.project),), (first, replace(source, content=content))),
             bot.store,
             Audience(bot.rooms.index),
             shelf.rig.clock,
         )
-        await rulebook.tick()
+        await maintainers_files.tick()
 
     assert read == ["second"]
     assert [(each.kind, each.name) for each in bot.store.incidents] == [
         ("maintainers.not_read", "MAINTAINERS of another on sample")
     ]
-    assert rulebook.of(source.server, source.project) is not None
+    assert maintainers_files.of(source.server, source.project) is not None
 
 
 async def test_several_files_are_read_as_one(shelf: Shelf) -> None:
