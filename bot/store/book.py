@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import BotError
 from bot.incidents import Incidents
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _CHUNK = 500  # below the parameter limit of every SQLite version
 _ROWS = 250  # per statement, because preparing rows blocks the event loop
@@ -84,9 +87,13 @@ class Book:
             await self._connection.execute(sa.insert(table), some)
 
 
-def upsert(connection: AsyncConnection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+def upsert(connection: AsyncConnection, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
     """Return an INSERT that may say what happens if the key exists already."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415  # 2 MiB that a bot with SQLite does not need
+
+    return postgresql.insert(table)
 
 
 def batched(items: Iterable[_Item], size: int) -> Iterator[Sequence[_Item]]:
