@@ -304,7 +304,7 @@ async def test_a_line_after_an_absence_that_cannot_be_written_in_one_room_is_the
     for name in names:
         rig.post("migration/ram.c", name=name)
     async with rig.running() as bot:
-        mend = fail(url_of(rig), "INSERT ON notice", f"NEW.key LIKE 'gap/%{ROOM}'")
+        mend = fail(url_of(rig), "INSERT ON notice", f"NEW.key LIKE 'catch_up/%{ROOM}'")
         await bot.settle()
         assert rig.titles(OTHER)[1:] == names
         assert len(await failed(bot)) == 3

@@ -52,7 +52,7 @@ AT_MOST = {
     "flood_limit": 2,
     "flood": 2,
     "flood_entry": A_FLOOD * (182 // FLOOD_EVERY + 2),
-    "absence": 1,
+    "catch_up": 1,
     "act": 0,  # nobody changes patches here
     "act_patch": 0,
     "token": 0,

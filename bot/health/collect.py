@@ -191,7 +191,7 @@ def _state(room: RoomId, suspended: frozenset[RoomId], out: frozenset[RoomId]) -
 
 async def _still_read(tx: Transaction, server: ServerName) -> Absence | None:
     """Return the absence whose events are not yet all read, or None."""
-    absence = await tx.absences.last(server)
+    absence = await tx.catch_ups.last(server)
     return absence if absence is not None and absence.ended is None else None
 
 

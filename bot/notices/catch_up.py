@@ -60,28 +60,30 @@ def who_was_away(polled_at: datetime, now: datetime, failing_since: datetime | N
     return AbsenceCause.SERVER if server_was else AbsenceCause.BOT
 
 
-def gap_keys(absence: Absence) -> str:
+def catch_up_keys(absence: Absence) -> str:
     """Return the common prefix of the keys of the lines after an *absence*."""
-    return f"gap/{absence.server}/{absence.since:%Y-%m-%dT%H:%M:%S.%f}/"
+    return f"catch_up/{absence.server}/{absence.since:%Y-%m-%dT%H:%M:%S.%f}/"
 
 
-def gap_key(absence: Absence, room: RoomId) -> NoticeKey:
+def catch_up_key(absence: Absence, room: RoomId) -> NoticeKey:
     """Return the key of the line after an *absence* in *room*."""
-    return NoticeKey(gap_keys(absence) + room)
+    return NoticeKey(catch_up_keys(absence) + room)
 
 
-def gap_notice(absence: Absence, key: NoticeKey, count: int, room: ListContext) -> Notice:
+def catch_up_notice(absence: Absence, key: NoticeKey, count: int, room: ListContext) -> Notice:
     """Return the line that is posted before *count* cards."""
-    body = written((lines([_gap_line(absence, count)]),), room.sites.allowed)
-    return Notice(room.room, Lane.CARD, Message(*body, Tag(NoticeKind.GAP, key, absence.server), rings=room.rings))
+    body = written((lines([_catch_up_line(absence, count)]),), room.sites.allowed)
+    return Notice(room.room, Lane.CARD, Message(*body, Tag(NoticeKind.CATCH_UP, key, absence.server), rings=room.rings))
 
 
-def gap_notices(absence: Absence, key: NoticeKey, gathered: Sequence[FloodEntry], room: ListContext) -> list[Notice]:
+def catch_up_notices(
+    absence: Absence, key: NoticeKey, gathered: Sequence[FloodEntry], room: ListContext
+) -> list[Notice]:
     """Return the line with a thread, which replaces the cards if there are too many of them."""
-    return line_notices(key, NoticeKind.GAP, _gap_line(absence, len(gathered)), gathered, room)
+    return line_notices(key, NoticeKind.CATCH_UP, _catch_up_line(absence, len(gathered)), gathered, room)
 
 
-def _gap_line(absence: Absence, count: int) -> Line:
+def _catch_up_line(absence: Absence, count: int) -> Line:
     away = "the bot did not run" if absence.whose is AbsenceCause.BOT else f"{absence.server} could not be reached"
     when = f"Away for {_length(absence.until - absence.since)}, until {moment(absence.until)} ({away})"
     came = max(absence.came, count)

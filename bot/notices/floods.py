@@ -31,7 +31,7 @@ DEFAULT_LIMIT = 10  # series at once that still get a card each
 QUIET = timedelta(seconds=60)
 LONG_QUIET = timedelta(minutes=2)  # where the server is asked so seldom
 LONGEST = timedelta(minutes=15)
-UNHEARD = timedelta(minutes=2)
+LINE_AFTER = timedelta(minutes=2)
 MAX_LISTED = 400
 MAX_IN_A_REPLY = 25
 _MAX_NAMED = 3  # submitters
@@ -51,7 +51,7 @@ class Cause(StrEnum):
 class Flood:
     """An open flood in a room; times are UTC.
 
-    *key* is that of its line, *said* is true once that is posted; *server* is that of the *last* series. *before* is
+    *key* is that of its line, *is_posted* is true once that is; *server* is that of the *last* series. *before* is
     the number of cards sent just before it.
     """
 
@@ -61,7 +61,7 @@ class Flood:
     opened: datetime
     last: datetime
     before: int = 0
-    said: bool = False
+    is_posted: bool = False
     cause: Cause = Cause.AT_ONCE
 
     def is_over(self, now: datetime, polled_at: datetime | None) -> bool:
@@ -73,19 +73,19 @@ class Flood:
         asked_since = polled_at is not None and polled_at > self.last
         return quiet >= LONG_QUIET or (quiet >= QUIET and asked_since) or abs(now - self.opened) >= LONGEST
 
-    def is_unheard(self, now: datetime) -> bool:
+    def is_line_due(self, now: datetime) -> bool:
         """Return whether the line of the flood should be posted before its end."""
-        return not self.said and abs(now - self.opened) >= UNHEARD
+        return not self.is_posted and abs(now - self.opened) >= LINE_AFTER
 
     def next_due(self, now: datetime, polled_at: datetime | None) -> datetime:
-        """When there is something to tell of it: *now* where there is, else as long as nothing more of it comes."""
-        if self.is_over(now, polled_at) or self.is_unheard(now):
+        """Return when its line or its list is due, if no other series joins it; *now* if it is due already."""
+        if self.is_over(now, polled_at) or self.is_line_due(now):
             return now
         moments = [self.last + LONG_QUIET, self.opened + LONGEST]
         if polled_at is not None and polled_at > self.last:
             moments.append(self.last + QUIET)
-        if not self.said:
-            moments.append(self.opened + UNHEARD)
+        if not self.is_posted:
+            moments.append(self.opened + LINE_AFTER)
         return min(moments)
 
 
@@ -96,7 +96,7 @@ class FloodDecision(Enum):
     FLOOD = "together one message"
 
 
-def fate(limit: int, wanted: int, recent: int, flood: Flood | None) -> FloodDecision:
+def flood_decision(limit: int, wanted: int, recent: int, flood: Flood | None) -> FloodDecision:
     """Return the form in which *wanted* series of one poll are posted, after *recent* cards of the last minute.
 
     *limit* is how many at once get a card each, 0 for any number. *flood* is the open flood in the room; None if there
@@ -167,7 +167,7 @@ def flood_notices(flood: Flood, gathered: Sequence[FloodEntry], room: ListContex
     title = _title(_how_many(flood, gathered), gathered, room.sites)
     told = lines([*summary(gathered, room.sites), words(_listed(gathered))])
     line = _line(flood.key, NoticeKind.FLOOD, (title, told), gathered, room)
-    if flood.said:
+    if flood.is_posted:
         tag = replace(line.message.tag, key=edit_key(flood.key, 1))
         line = Notice(room.room, Lane.EDIT, replace(line.message, tag=tag), of=flood.key)
     return [line, *thread(flood.key, gathered, room)]

@@ -54,7 +54,7 @@ class NoticeKind(StrEnum):
     CARD = "card"
     DIGEST = "digest"
     FLOOD = "flood"
-    GAP = "gap"
+    CATCH_UP = "catch_up"
     REPLY = "reply"
     ANSWER = "answer"
     WELCOME = "welcome"

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import Msgid, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, ServerName
 from bot.incidents import Incidents
 from bot.notices.catch_up import Absence, AbsenceCause
-from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Flood, FloodDecision, FloodEntry, fate, flood_key
+from bot.notices.floods import DEFAULT_LIMIT, QUIET, Cause, Flood, FloodDecision, FloodEntry, flood_decision, flood_key
 from bot.notices.notice import Lane, NoticeState
 from bot.patchwork.model import Patch, Person, Series
 from bot.query.options import CardForm
@@ -201,7 +201,7 @@ class FloodBook:
         untried_cards = (schema.notice.c.state == NoticeState.SUSPENDED, schema.notice.c.attempts == 0)
         count = len(await self._all(self._cards(room, *untried_cards)))
         flood = next((each for each in await self.all() if each.room == room), None)
-        if count == 0 or fate(await self.limit(room), count, 0, flood) is FloodDecision.CARDS:
+        if count == 0 or flood_decision(await self.limit(room), count, 0, flood) is FloodDecision.CARDS:
             return
         held = await self._withdraw(room, *untried_cards)
         if flood is None:
@@ -242,7 +242,7 @@ class FloodBook:
         for flood in [each for each in await self.all() if each.room == old]:
             key = flood_key(new, flood.opened)
             await self.remove(flood)
-            await self.put(replace(flood, room=new, key=key, said=False))
+            await self.put(replace(flood, room=new, key=key, is_posted=False))
             await self._connection.execute(sa.update(table).where(table.c.key == flood.key).values(key=key))
         await self._connection.execute(sa.update(table).where(table.c.room == old).values(room=new))
 
@@ -287,7 +287,7 @@ def _flood(row: sa.RowMapping) -> Flood:
         opened=row["opened"],
         last=row["last"],
         before=row["before"],
-        said=row["said"],
+        is_posted=row["is_posted"],
         cause=Cause(row["cause"]),
     )
 
@@ -345,13 +345,13 @@ class CatchUpBook:
 
     async def last(self, server: ServerName) -> Absence | None:
         """Return the last absence from *server*; None if there was none."""
-        query = sa.select(schema.absence).where(schema.absence.c.server == server)
+        query = sa.select(schema.catch_up).where(schema.catch_up.c.server == server)
         row = (await self._connection.execute(query)).mappings().first()
         return None if row is None else _absence(row)
 
     async def last_contact(self, server: ServerName) -> LastContact:
         """Return when *server* was last polled, and the last absence from it."""
-        polled, absence = schema.server, schema.absence
+        polled, absence = schema.server, schema.catch_up
         query = sa.select(polled.c.polled_at, absence).join_from(
             polled, absence, absence.c.server == polled.c.name, isouter=True
         )
@@ -362,7 +362,7 @@ class CatchUpBook:
 
     async def put(self, absence: Absence) -> None:
         """Store an absence, replacing an earlier one of the server."""
-        table = schema.absence
+        table = schema.catch_up
         await self._connection.execute(sa.delete(table).where(table.c.server == absence.server))
         await self._connection.execute(sa.insert(table).values(**asdict(absence)))
 

@@ -261,7 +261,7 @@ class PollBook(PatchBook):
     async def _forget(self, server: ServerName) -> None:
         """Delete everything stored about a server whose ids started over."""
         known = (schema.series, schema.patch, schema.early_update, schema.patch_check, schema.comment)
-        posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.absence, schema.retry)
+        posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.catch_up, schema.retry)
         for table in (*known, *posted, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         await RecheckBook(self._connection, self._now).forget(server)

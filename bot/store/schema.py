@@ -387,7 +387,7 @@ flood = sa.Table(  # floods that are open, or ended and not posted yet
     sa.Column("opened", Utc, nullable=False),
     sa.Column("last", Utc, nullable=False),  # time of the newest submission
     sa.Column("before", sa.Integer, nullable=False),  # number of cards sent just before
-    sa.Column("said", sa.Boolean, nullable=False),  # true once its list is stored
+    sa.Column("is_posted", sa.Boolean, nullable=False),  # true once its list is stored
 )
 
 flood_entry = sa.Table(  # submissions in a list instead of a card, or held for a catch-up
@@ -406,8 +406,8 @@ flood_entry = sa.Table(  # submissions in a list instead of a card, or held for 
     sa.Index(None, "added_at"),
 )
 
-absence = sa.Table(  # the last absence from a server
-    "absence",
+catch_up = sa.Table(  # the last absence from a server, after which missed submissions are posted
+    "catch_up",
     metadata,
     sa.Column("server", sa.Text, primary_key=True),
     sa.Column("since", Utc, nullable=False),

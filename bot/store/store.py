@@ -99,7 +99,7 @@ class Transaction:
         return FloodBook(self._connection, self.now, self._incidents)
 
     @cached_property
-    def absences(self) -> CatchUpBook:
+    def catch_ups(self) -> CatchUpBook:
         """The last absence from each server."""
         return CatchUpBook(self._connection)
 

@@ -12,7 +12,7 @@ from bot.notices.floods import (
     Cause,
     Flood,
     FloodDecision,
-    fate,
+    flood_decision,
     flood_key,
 )
 from bot.notices.markup import written
@@ -235,7 +235,7 @@ async def _known(tx: Transaction, wanted: Sequence[CardRequest]) -> dict[Submiss
 
 async def going_on(tx: Transaction, now: datetime) -> dict[RoomId, Flood]:
     """Return the floods that are not over, by room; called before a poll is written, which updates the time of it."""
-    floods = [(flood, await tx.absences.polled_at(flood.server)) for flood in await tx.floods.all()]
+    floods = [(flood, await tx.catch_ups.polled_at(flood.server)) for flood in await tx.floods.all()]
     return {flood.room: flood for flood, polled_at in floods if not flood.is_over(now, polled_at)}
 
 
@@ -256,7 +256,7 @@ async def open_flood(
     """
     room, server = wanted[0].room, wanted[0].about.server
     limit, recent = await tx.floods.limit_and_recent(room)
-    if fate(limit, len(wanted), recent, flood) is FloodDecision.CARDS:
+    if flood_decision(limit, len(wanted), recent, flood) is FloodDecision.CARDS:
         return None
     if flood is None:
         withdrawn = await tx.floods.withdraw_recent(room)

@@ -10,8 +10,8 @@ import structlog
 
 from bot.ids import NoticeKey, RoomId
 from bot.incidents import Incidents
-from bot.notices.catch_up import Absence, gap_key, gap_keys, gap_notice, gap_notices
-from bot.notices.floods import FloodDecision, ListContext, fate
+from bot.notices.catch_up import Absence, catch_up_key, catch_up_keys, catch_up_notice, catch_up_notices
+from bot.notices.floods import FloodDecision, ListContext, flood_decision
 from bot.poll import Poll
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
@@ -44,7 +44,7 @@ class CatchUp:
         old = sum(read.too_old for read in complete) + len(poll.too_old)
         came = absence.came + len(complete) + len(poll.patches)
         absence = replace(absence, came=came, old=absence.old + old)
-        await tx.absences.put(absence)
+        await tx.catch_ups.put(absence)
         return absence
 
     async def hold(self, tx: Transaction, absence: Absence, wanted: Sequence[CardRequest]) -> list[CardRequest]:
@@ -53,7 +53,7 @@ class CatchUp:
         for each in wanted:
             by_room.setdefault(each.room, []).append(each.held)
         for room, held in by_room.items():
-            await tx.floods.gather(room, gap_key(absence, room), held)
+            await tx.floods.gather(room, catch_up_key(absence, room), held)
         return list(wanted)
 
     async def tell(
@@ -75,9 +75,9 @@ class CatchUp:
             for each in await self._release(tx, absence, line):
                 await put_off(each, error)
 
-        lines = [_Line(*each) for each in await tx.floods.keys(gap_keys(absence))]
+        lines = [_Line(*each) for each in await tx.floods.keys(catch_up_keys(absence))]
         announced = await isolated(tx, lines, tell_rooms, release)
-        await tx.absences.put(replace(absence, ended=now))
+        await tx.catch_ups.put(replace(absence, ended=now))
         return announced
 
     async def _tell(
@@ -89,13 +89,13 @@ class CatchUp:
     ) -> list[AnnouncedCard]:
         room, key, count = line.room, line.key, line.count
         announced: list[AnnouncedCard] = []
-        if fate(await tx.floods.limit(room), count, 0, None) is FloodDecision.CARDS:
+        if flood_decision(await tx.floods.limit(room), count, 0, None) is FloodDecision.CARDS:
             wanted = await self._release(tx, absence, line)
-            await tx.outbox.add([gap_notice(absence, key, count, self._room(room))])
+            await tx.outbox.add([catch_up_notice(absence, key, count, self._room(room))])
             announced = await isolated(tx, wanted, lambda some: self._announcer.post(tx, some), put_off)
         else:
             gathered = await tx.floods.gathered(key)
-            compose = partial(gap_notices, absence, key, room=self._room(room))
+            compose = partial(catch_up_notices, absence, key, room=self._room(room))
             await tx.outbox.add(await asyncio.to_thread(composed, gathered, compose, self._incidents))
         _log.info("catch_up.posted", server=absence.server, room=room, series=count, came=absence.came)
         return announced

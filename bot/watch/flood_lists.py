@@ -59,10 +59,10 @@ class FloodLists:
             if flood not in goes_on:
                 await self._end(tx, flood)
                 told.append(flood.key)
-            elif flood.is_unheard(tx.now):
+            elif flood.is_line_due(tx.now):
                 gathered = await tx.floods.gathered(flood.key)
                 await tx.outbox.add(await self._composed(flood, gathered, flood_so_far))
-                await tx.floods.put(replace(flood, said=True))
+                await tx.floods.put(replace(flood, is_posted=True))
                 told.append(flood.key)
         return told
 

@@ -139,7 +139,7 @@ class Watch:
         now = self._clock.now()
         self._audience.awaken(now)
         async with self._store.reading() as tx:
-            contact = await tx.absences.last_contact(self.server)
+            contact = await tx.catch_ups.last_contact(self.server)
             last = contact.absence
             is_to_be_told = last is not None and last.ended is None and last.is_over(now)
             if not is_to_be_told and not await tx.retries.are_due(self.server):
@@ -150,11 +150,11 @@ class Watch:
             if wanted:
                 self._written += await handling.post(wanted, await going_on(tx, now))
             await handling.tell_versions(linked)
-            contact = await tx.absences.last_contact(self.server)
+            contact = await tx.catch_ups.last_contact(self.server)
             last = contact.absence
             if last is not None and last.ended is None and last.is_over(now):
                 self._written += await handling.tell(last)
-                contact = await tx.absences.last_contact(self.server)
+                contact = await tx.catch_ups.last_contact(self.server)
             position = await tx.watch.watched(self.server)
         handling.resolve()
         self._tell()

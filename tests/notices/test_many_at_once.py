@@ -16,7 +16,7 @@ from bot.notices.floods import (
     FloodDecision,
     FloodEntry,
     ListContext,
-    fate,
+    flood_decision,
     flood_notices,
     thread,
 )
@@ -57,7 +57,7 @@ def gathered(names: list[str], submitter: str = "Jane Doe") -> list[FloodEntry]:
 def test_more_than_the_limit_is_a_flood(
     limit: int, wanted: int, recent: int, goes_on: bool, expected: FloodDecision
 ) -> None:
-    assert fate(limit, wanted, recent, a_flood() if goes_on else None) is expected
+    assert flood_decision(limit, wanted, recent, a_flood() if goes_on else None) is expected
 
 
 @pytest.mark.parametrize(

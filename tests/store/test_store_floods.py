@@ -45,10 +45,10 @@ async def test_a_flood_is_kept_as_it_is(rig: StoreRig, store: Store) -> None:
     flood = Flood(ROOM, LINE, SERVER, rig.now, rig.now, before=3, cause=Cause.KEPT)
     async with store.transaction() as tx:
         await tx.floods.put(flood)
-        await tx.floods.put(replace(flood, said=True))
+        await tx.floods.put(replace(flood, is_posted=True))
 
     async with store.transaction() as tx:
-        assert await tx.floods.all() == [replace(flood, said=True)]
+        assert await tx.floods.all() == [replace(flood, is_posted=True)]
         await tx.floods.remove(flood)
         assert await tx.floods.all() == []
 
@@ -105,7 +105,7 @@ async def test_too_many_cards_that_were_kept_for_a_room_are_a_flood_when_it_lets
 
 async def test_a_room_that_moves_takes_its_floods_along(rig: StoreRig, store: Store) -> None:
     async with store.transaction() as tx:
-        await tx.floods.put(Flood(ROOM, flood_key(ROOM, rig.now), SERVER, rig.now, rig.now, said=True))
+        await tx.floods.put(Flood(ROOM, flood_key(ROOM, rig.now), SERVER, rig.now, rig.now, is_posted=True))
         await tx.floods.gather(ROOM, flood_key(ROOM, rig.now), [held(1), held(2)])
         await tx.floods.gather(OTHER_ROOM, LINE, [held(1)])
         await tx.session.move(ROOM, OTHER_ROOM)
@@ -128,9 +128,9 @@ async def test_what_was_listed_half_a_year_ago_is_forgotten(rig: StoreRig, store
 async def test_an_absence_is_kept_as_it_is(rig: StoreRig, store: Store) -> None:
     absence = Absence(SERVER, rig.now, rig.now, AbsenceCause.BOT, came=3, old=1)
     async with store.transaction() as tx:
-        await tx.absences.put(absence)
-        await tx.absences.put(replace(absence, ended=rig.now))
+        await tx.catch_ups.put(absence)
+        await tx.catch_ups.put(replace(absence, ended=rig.now))
 
     async with store.transaction() as tx:
-        assert await tx.absences.last(SERVER) == replace(absence, ended=rig.now)
-        assert await tx.absences.polled_at(SERVER) is None
+        assert await tx.catch_ups.last(SERVER) == replace(absence, ended=rig.now)
+        assert await tx.catch_ups.polled_at(SERVER) is None

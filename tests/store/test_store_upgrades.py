@@ -245,7 +245,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "opened": NOW,
         "last": NOW,
         "before": 1,
-        "said": False,
+        "is_posted": False,
     },
     "flood_entry": {**OF_A_CARD, "object": 9, "id": 2, "key": "flood/1", "content": {"why": WHY}, "added_at": NOW},
     "retry": {
@@ -269,7 +269,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "seen": True,
     },
     "recheck_request": {"id": 4, "server": SERVER, "made_at": NOW, "requests": 2},
-    "absence": {"server": SERVER, "since": NOW, "until": NOW, "whose": "ours", "came": 1, "old": 0, "ended": None},
+    "catch_up": {"server": SERVER, "since": NOW, "until": NOW, "whose": "ours", "came": 1, "old": 0, "ended": None},
 }
 OF_A_NOTICE = {"room": ROOM, "lane": 1, "attempts": 0, "created_at": NOW, "next_at": NOW, "of": None}
 NOTICES = [

@@ -315,7 +315,7 @@ def _notices() -> None:
         sa.Column("opened", sa.DateTime(), nullable=False),
         sa.Column("last", sa.DateTime(), nullable=False),
         sa.Column("before", sa.Integer(), nullable=False),
-        sa.Column("said", sa.Boolean(), nullable=False),
+        sa.Column("is_posted", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_flood"),
     )
     op.create_table(
@@ -334,7 +334,7 @@ def _notices() -> None:
     op.create_index("ix_flood_entry_added_at", "flood_entry", ["added_at"], unique=False)
     op.create_index("ix_flood_entry_key", "flood_entry", ["key"], unique=False)
     op.create_table(
-        "absence",
+        "catch_up",
         sa.Column("server", sa.Text(), nullable=False),
         sa.Column("since", sa.DateTime(), nullable=False),
         sa.Column("until", sa.DateTime(), nullable=False),
@@ -342,7 +342,7 @@ def _notices() -> None:
         sa.Column("came", sa.Integer(), nullable=False),
         sa.Column("old", sa.Integer(), nullable=False),
         sa.Column("ended", sa.DateTime(), nullable=True),
-        sa.PrimaryKeyConstraint("server", name="pk_absence"),
+        sa.PrimaryKeyConstraint("server", name="pk_catch_up"),
     )
     op.create_table(
         "retry",
