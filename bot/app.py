@@ -148,6 +148,8 @@ class Bot:
         """Add a message to the inbox, which is answered even after a crash."""
         async with self.store.transaction() as tx:
             await tx.inbox.add(message)
+            if message.room in self.rooms.direct:
+                await tx.follows.set_chat(message.sender, message.room)
 
     async def _keep_up(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run *loop* to its end, restarting it after errors; unfinished work is in the store."""
@@ -333,7 +335,7 @@ def known_rooms(settings: Settings, direct: Iterable[RoomId] = (), room_rights: 
 
 def _audience(rooms: Rooms) -> Audience:
     told = rooms.listeners
-    return Audience(told.index, rooms.direct, told.quiet, told.compact, told.awaken)
+    return Audience(told.index, rooms.direct, told.quiet, told.compact, told.awaken, told.is_active)
 
 
 def _log_failure(loop: str, error: Exception) -> None:

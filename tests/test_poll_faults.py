@@ -1,6 +1,7 @@
 """A fault in one submission, at each step of a poll, costs that one only: the others are told, and it is later."""
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,9 +81,9 @@ class FaultyHearing(ChangeReplies):
 
     fault: Fault
 
-    def _heard(self, changed: ChangedSubmission) -> list[RoomChanges]:
+    def _heard(self, changed: ChangedSubmission, followers: AbstractSet[RoomId]) -> list[RoomChanges]:
         self.fault.at(changed.about.id)
-        return super()._heard(changed)
+        return super()._heard(changed, followers)
 
 
 def in_the_announcer(step: str) -> Break:

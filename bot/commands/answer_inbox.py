@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -28,7 +28,7 @@ from bot.commands.answers.patch import said
 from bot.commands.command_table import FOR_ADMINS, QUICK, find
 from bot.commands.limits import RateLimits
 from bot.commands.phrases import Courtesy
-from bot.commands.request import Answer, CommandRequest, Handler, WelcomeHandler
+from bot.commands.request import Answer, AnswerSubject, CommandRequest, Handler, WelcomeHandler
 from bot.commands.room_traffic import RoomTraffic
 from bot.errors import StoreError
 from bot.ids import NoticeKey, RoomId, UserId
@@ -44,6 +44,7 @@ MOST_BEGUN = 200  # commands under way
 PUT_OFF_SECONDS = 5.0  # after the database failed a command
 BUSY = "The bot is busy. Please try again in a minute."
 TOO_MANY = "⏳"
+FOLLOW = "follow"  # the command that a reaction means
 LEAKED = (
     "A word of that looks like an API token, so I did nothing with it, and did not keep it. If it is one, make a new "
     "one on your profile page there. To look for a commit, name a key before it, for example: find subject:1a2b3c"
@@ -166,6 +167,8 @@ class Answerer:
         settings = self._settings
         if message.event == ARRIVAL:
             return "" if self._welcome is not None else None
+        if message.reaction:
+            return FOLLOW
         return grammar.addressed(message.body, settings.prefix, settings.user, direct=self._is_direct(message))
 
     def _is_allowed(self, message: InboxMessage, now: float) -> bool:
@@ -182,7 +185,7 @@ class Answerer:
         stored: those *for_others* do not concern the bot, and there may be any number over a limit.
         """
         metrics.COMMANDS.labels("", "limited").inc(len(over))
-        shown = [message for message in over if message.room not in self._full_rooms]
+        shown = [message for message in over if message.room not in self._full_rooms and not message.reaction]
         first = [message for message in shown if self._limits.is_first_over(message.sender, message.room, now)]
         async with self._store.transaction() as tx:
             await tx.outbox.add([_reaction(message, TOO_MANY) for message in first])
@@ -214,7 +217,7 @@ class Answerer:
             self._busy.discard(message.sender)
             self._wake.set()
 
-    async def _write(self, message: InboxMessage, answer: Notice) -> None:
+    async def _write(self, message: InboxMessage, answer: Notice | None) -> None:
         """Store an answer, or the answer that reports a fault of the bot if that answer cannot be stored.
 
         Raises:
@@ -227,13 +230,15 @@ class Answerer:
         except Exception:  # noqa: BLE001  # an answer that the database does not take; it is logged
             await self._acknowledge(message, self._fault(message))
 
-    async def _acknowledge(self, message: InboxMessage, answer: Notice) -> None:
+    async def _acknowledge(self, message: InboxMessage, answer: Notice | None) -> None:
         async with self._store.transaction() as tx:
-            await tx.outbox.add([answer])
+            await tx.outbox.add([] if answer is None else [answer])
             await tx.inbox.answered(message)
 
-    async def _written(self, message: InboxMessage) -> Notice:
+    async def _written(self, message: InboxMessage) -> Notice | None:
         """Return the answer as a notice; if a message causes an error, the notice reports it, and the message is done.
+
+        None where nothing is to be said.
 
         Raises:
             StoreError: the database failed, which is not the message's fault; it is answered once the database is back.
@@ -242,6 +247,8 @@ class Answerer:
             if message.event == ARRIVAL:
                 return await self._greeting(message)
             answer = await self._answer(message)
+            if answer.is_silent:
+                return None
             is_busy = not self._is_direct(message) and self._traffic.is_busy(
                 message.room, message.sender, self._clock.monotonic()
             )
@@ -261,10 +268,12 @@ class Answerer:
         inviter = message.sender if message.sender != self._settings.user else None
         return Notice(message.room, Lane.ANSWER, Message(body, html, tag, rings=direct), asked_by=inviter)
 
-    def _fault(self, message: InboxMessage) -> Notice:
-        """Log the exception being handled, and return the answer that reports a fault of the bot."""
+    def _fault(self, message: InboxMessage) -> Notice | None:
+        """Log the exception being handled, and return the answer that reports it; None to a reaction."""
         _log.exception("command.failed", room=message.room, command=message.body[:_SHOWN])
         metrics.COMMANDS.labels("", "fault").inc()
+        if message.reaction:
+            return None
         return notice(
             message, Answer(said("That failed because of a bug in the bot. The operator can find details in the log."))
         )
@@ -287,11 +296,11 @@ class Answerer:
 
     async def _done(self, request: CommandRequest) -> tuple[Answer, str]:
         """Run a command; return its answer, and the result as a metric label."""
-        verb = request.call.command.verb
-        if verb not in QUICK and self._waiting >= MOST_WAITING:
+        verb, is_quick = request.call.command.verb, _is_quick(request)
+        if not is_quick and self._waiting >= MOST_WAITING:
             return Answer(said(BUSY), is_refusal=True), "limited"
         try:
-            async with self._place(verb), asyncio.timeout(ANSWER_SECONDS):
+            async with self._place(is_quick=is_quick), asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._handlers[verb](request)
         except TimeoutError:
             _log.warning("command.timed_out", verb=verb)
@@ -300,9 +309,9 @@ class Answerer:
         return answer, "mistake" if answer.is_refusal else "ok"
 
     @asynccontextmanager
-    async def _place(self, verb: str) -> AsyncIterator[None]:
+    async def _place(self, *, is_quick: bool) -> AsyncIterator[None]:
         """Hold one of the places for quick commands; other commands take none, and are only counted."""
-        if verb in QUICK:
+        if is_quick:
             async with self._quick:
                 yield
             return
@@ -311,6 +320,11 @@ class Answerer:
             yield
         finally:
             self._waiting -= 1
+
+
+def _is_quick(request: CommandRequest) -> bool:
+    """Return whether a command is answered from the bot's own data; what a card is about is known."""
+    return request.call.command.verb in QUICK or bool(request.message.reaction)
 
 
 def is_long(answer: Answer) -> bool:
@@ -328,16 +342,8 @@ def notice(message: InboxMessage, answer: Answer, *, in_thread: bool = False) ->
         return _reaction(message, answer.reaction)
     allowed = answer.site.allowed if answer.site else Allowed(())
     body, html = written(answer.document, allowed)
-    tag = _tag(message)
-    if about := answer.about:
-        tag = replace(
-            tag,
-            server=about.server,
-            project=about.project,
-            series=about.series,
-            patch=about.patch,
-            version=about.version,
-        )
+    key = answer_key(message.room, message.event)
+    tag = subject_tag(key, answer.about) if answer.about else Tag(kind=NoticeKind.ANSWER, key=key)
     thread = message.thread or (message.event if in_thread else None)
     spoken = Message(body, html, tag, thread=thread, replies_to=message.event)
     return Notice(message.room, Lane.ANSWER, spoken, asked_by=message.sender)
@@ -362,6 +368,19 @@ def _reaction(message: InboxMessage, emoji: str) -> Notice:
     """Return a reaction to a message, which costs less than an answer."""
     reaction = Message(emoji, emoji, _tag(message), reaction=message.event)
     return Notice(message.room, Lane.ANSWER, reaction, asked_by=message.sender)
+
+
+def subject_tag(key: NoticeKey, about: AnswerSubject) -> Tag:
+    """Return the tag of an answer about a patch or series."""
+    return Tag(
+        kind=NoticeKind.ANSWER,
+        key=key,
+        server=about.server,
+        project=about.project,
+        series=about.series,
+        patch=about.patch,
+        version=about.version,
+    )
 
 
 def _tag(message: InboxMessage) -> Tag:

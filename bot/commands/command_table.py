@@ -27,6 +27,7 @@ class CommandGroup(Enum):
     LOOK_UPS = "Looking patches up"
     SUBSCRIPTIONS = "Subscriptions"
     CHAT = "This chat, and you"
+    FOLLOWING = "What you follow"
     ACTING = "Changing patches on Patchwork"
     ADMINS = "Admins"
 
@@ -137,7 +138,7 @@ COMMANDS: tuple[Command, ...] = (
         "post each new series that matches a query",
         (_QUERY,),
         "path:migration/ -prefix:RFC",
-        ("subscribe", "add", "follow", "watch"),
+        ("subscribe", "add", "watch"),
         Permission.ROOM,
         words=("subscribing", "start", "begin", "notified", "notify me"),
     ),
@@ -147,7 +148,7 @@ COMMANDS: tuple[Command, ...] = (
         "end a subscription",
         (Parameter(ParameterKind.WHICH, asked=True, shown="ID"),),
         "7",
-        ("unsubscribe", "del", "delete", "remove", "rm", "unfollow", "unwatch"),
+        ("unsubscribe", "del", "delete", "remove", "rm", "unwatch"),
         Permission.ROOM,
         words=("unsubscribing", "stop", "cancel", "end", "leave", "rid"),
     ),
@@ -253,6 +254,35 @@ COMMANDS: tuple[Command, ...] = (
         (_FROM,),
         "31",
         ("dump", "backup"),
+        quick=True,
+    ),
+    Command(
+        "follow",
+        CommandGroup.FOLLOWING,
+        "post to your direct chat what happens to a patch or a series, and its later versions",
+        (_REF,),
+        "2194095",
+        ("track",),
+        more="The reaction 👀 to a card means the same. The news: states, checks that get worse, reviews, comments.",
+        words=("following", "tracking", "reaction", "react", "eyes"),
+    ),
+    Command(
+        "unfollow",
+        CommandGroup.FOLLOWING,
+        "end that",
+        (_REF,),
+        "2194095",
+        ("untrack",),
+        more="Taking back the reaction 👀 means the same.",
+        words=("unfollowing",),
+    ),
+    Command(
+        "follows",
+        CommandGroup.FOLLOWING,
+        "what you follow",
+        (_FROM,),
+        "31",
+        ("followed", "following"),
         quick=True,
     ),
     Command(

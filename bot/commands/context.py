@@ -15,11 +15,12 @@ from bot.clock import Clock
 from bot.commands.answer_inbox import notice
 from bot.commands.answers.subscriptions import refused
 from bot.commands.grammar import FOR_ADMINS_ONLY
-from bot.commands.request import Answer, CommandRequest, Handler
+from bot.commands.request import Answer, AnswerSubject, CommandRequest, Handler
 from bot.commands.rights import RightsDecision, RoomRights
 from bot.commands.servers import LookupServer
 from bot.errors import QueryError, UserError
 from bot.ids import ProjectName, RoomId, ServerName, SubscriptionId, UserId
+from bot.notices.card import ServerLinks
 from bot.notices.markup import Document
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.parser import parse
@@ -115,9 +116,15 @@ class ChangeResult:
 
 
 async def changed(
-    context: CommandContext, request: CommandRequest, change: Callable[[Transaction], Awaitable[ChangeResult]]
+    context: CommandContext,
+    request: CommandRequest,
+    change: Callable[[Transaction], Awaitable[ChangeResult]],
+    site: ServerLinks | None = None,
+    about: AnswerSubject | None = None,
 ) -> Answer:
     """Make a *change* exactly once, even if the command is read more than once.
+
+    *site* has the servers that the answer may link to, *about* is its subject.
 
     Raises:
         UserError: the change was refused; nothing was changed.
@@ -126,7 +133,7 @@ async def changed(
         try:
             async with context.store.transaction() as tx:
                 made = await change(tx)
-                answer = Answer(made.document)
+                answer = Answer(made.document, site, about)
                 await tx.outbox.add([notice(request.message, answer)])
                 await tx.inbox.answered(request.message)
         except UserError:

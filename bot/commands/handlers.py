@@ -6,6 +6,7 @@ from bot.commands.about import AboutCommands
 from bot.commands.act_commands import ActCommands, ActContext
 from bot.commands.admin import AdminCommands
 from bot.commands.context import CommandContext, in_words
+from bot.commands.following import FollowCommands
 from bot.commands.help import HelpCommand
 from bot.commands.listing import ListCommands
 from bot.commands.lookups import LookupCommands
@@ -54,6 +55,7 @@ def _acting_handlers(context: ActContext, privacy: ChatPrivacy) -> Mapping[str, 
 
 def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:
     subscriptions, muting, settings = SubscriptionCommands(context), MuteCommands(context), SettingCommands(context)
+    follows = FollowCommands(context)
     addresses, admin, lists = AddressCommands(context), AdminCommands(context), ListCommands(context)
     found: Mapping[str, Handler] = {
         "sub": subscriptions.sub,
@@ -69,6 +71,9 @@ def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:
         "me": addresses.me,
         "me forget": addresses.forget,
         "export": lists.export,
+        "follow": follows.follow,
+        "unfollow": follows.unfollow,
+        "follows": follows.follows,
         "rooms": admin.rooms,
         "leave": admin.leave,
     }

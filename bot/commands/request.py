@@ -25,7 +25,7 @@ class AnswerSubject:
 class Answer:
     """An answer with its subject and the servers its links may lead to; *is_refusal* is true for refused commands.
 
-    If *reaction* is an emoji, it is the whole answer.
+    If *reaction* is an emoji, it is the whole answer; if it *is_silent*, nothing is said where the command was.
     """
 
     document: Document
@@ -33,6 +33,7 @@ class Answer:
     about: AnswerSubject | None = None
     is_refusal: bool = False
     reaction: str = ""
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

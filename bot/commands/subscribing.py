@@ -32,6 +32,7 @@ from bot.query.query import Query
 from bot.store.store import Store, Transaction
 from bot.store.subscription_book import PROJECT
 from bot.subscriptions.digest_schedule import zone_named
+from bot.subscriptions.follows import FOLLOW
 from bot.subscriptions.registry import SubscriptionRegistry
 from bot.subscriptions.subscription import (
     ChatSubscription,
@@ -246,7 +247,9 @@ class WhyCommand:
         found: list[CardReason] = []
         for number in sorted(by_id):
             id_ = SubscriptionId(number)
-            if (query := self._context.from_file.query(id_)) is not None:
+            if id_ == FOLLOW:
+                found.append(CardReason("you follow it", "", None, ()))
+            elif (query := self._context.from_file.query(id_)) is not None:
                 found.append(CardReason("config", str(query), None, by_id[number]))
             elif is_configured(id_):
                 found.append(CardReason("a subscription of the configuration file", "", None, by_id[number]))

@@ -17,14 +17,22 @@ from bot.text import storable
 
 TOO_OLD = timedelta(minutes=10)
 MAX_BODY_CHARACTERS = 16_384
+EYES = "👀"  # the reaction to a card that means `follow`
+_MAX_REACTION = 8  # characters
+_WITHOUT_SELECTORS = dict.fromkeys((0xFE0E, 0xFE0F))  # variation selectors: as text, as an emoji
 _EVENT_ID = re.compile(r"\$[!-~]{1,254}")
 ENCRYPTION = "m.room.encryption"
 _NEVER_ENCRYPTED = frozenset({"m.room.redaction", "m.reaction"})  # by any client; they contain no text
 
 
 def messages_in(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datetime) -> Iterator[MessageReceived]:
-    """Return the messages of others among *events*: new texts, neither notices nor edits, at most ten minutes old."""
+    """Return the messages of others among *events*: new texts, neither notices nor edits, at most ten minutes old.
+
+    With them are reactions that ask for something.
+    """
     for event in events:
+        if event.type == "m.reaction" and event.sender != me.user and now - event.sent_at <= TOO_OLD:
+            yield from _reactions(room, event, now)
         relation = _mapping(event.content, "m.relates_to")
         if event.type != "m.room.message" or event.state_key is not None or event.sender == me.user:
             continue
@@ -44,6 +52,17 @@ def messages_in(room: RoomId, events: Iterable[Event], me: BotInRoom, now: datet
                 _replies_to(relation),
                 event.decrypted,
             )
+
+
+def _reactions(room: RoomId, event: Event, now: datetime) -> Iterator[MessageReceived]:
+    """Yield the reaction that an *event* is, if it is one that asks for something; clients spell emoji differently."""
+    relation = _mapping(event.content, "m.relates_to")
+    key, target = relation.get("key"), _id(relation, "event_id")
+    if relation.get("rel_type") != "m.annotation" or target is None or not isinstance(key, str):
+        return
+    if key[:_MAX_REACTION].translate(_WITHOUT_SELECTORS) == EYES:
+        said_at = min(event.sent_at, now)
+        yield MessageReceived(room, event.id, event.sender, "", said_at, replies_to=target, reaction=EYES)
 
 
 def thread_of(content: Content) -> EventId | None:

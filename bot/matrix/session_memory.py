@@ -204,6 +204,7 @@ class _EventWriter:
         match event:
             case DirectChatOpened(room, person):  # the former chats are handled by `_with_former_chats`
                 await self._tx.tokens.chat_opened(room, person)
+                await self._tx.follows.set_chat(person, room)
             case RoomMoved(old, new):
                 await session.move(old, new)
             case RoomSkipped(room, until):
@@ -232,7 +233,7 @@ class _EventWriter:
             case InvitationSettled(room):
                 await session.remove_invitation(room)
             case MessageReceived():
-                await self._tx.inbox.add(_inbox_message(event))
+                await self._receive(event)
             case WelcomeDue(room, inviter):
                 await self._welcome(room, inviter)
             case NoticeQueued(notice):
@@ -240,8 +241,19 @@ class _EventWriter:
             case EventRedacted(room, redacted):
                 if (card := await self._tx.cards.redacted(room, redacted)) is not None:
                     await self._tx.outbox.forget_about(card)
+                await self._tx.inbox.withdraw(room, redacted)
+                await self._tx.follows.take_back(room, redacted)
             case _:
                 assert_never(event)
+
+    async def _receive(self, message: MessageReceived) -> None:
+        """Add a message to the inbox, and note who has which direct chat; reactions count only to our own messages."""
+        target = message.replies_to
+        if message.reaction and (target is None or await self._tx.cards.about_event(message.room, target) is None):
+            return
+        await self._tx.inbox.add(_inbox_message(message))
+        if await self._tx.session.is_direct(message.room):
+            await self._tx.follows.set_chat(message.sender, message.room)
 
     async def _queue(self, notice: Notice) -> None:
         """Add *notice* to the outbox, unless enough waits to be sent to the person who caused it."""
@@ -276,4 +288,5 @@ def _inbox_message(message: MessageReceived) -> InboxMessage:
         message.thread,
         message.replies_to,
         message.encrypted,
+        reaction=message.reaction,
     )

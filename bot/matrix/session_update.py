@@ -118,7 +118,8 @@ class MessageReceived:
     """A message that may be a command; *sent_at* is UTC.
 
     *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none.
-    *encrypted* is true if a device of the sender encrypted it. The body may contain a token, so it is never shown.
+    *encrypted* is true if a device of the sender encrypted it. The body may contain a token, so it is never shown. A
+    *reaction* is an emoji, to the event *replies_to*, and has no body.
     """
 
     room: RoomId
@@ -129,6 +130,7 @@ class MessageReceived:
     thread: EventId | None = None
     replies_to: EventId | None = None
     encrypted: bool = False
+    reaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class NoticeQueued:
 
 @dataclass(frozen=True, slots=True)
 class EventRedacted:
-    """Somebody redacted an event; if it is a card, it is no longer edited."""
+    """Somebody redacted an event: a card is no longer edited, a reaction is taken back."""
 
     room: RoomId
     event: EventId

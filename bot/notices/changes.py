@@ -4,6 +4,7 @@ Repeated reports of one state are no change, nor is one that was undone within a
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -15,8 +16,10 @@ from bot.query.index.index import Index, Match
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
 from bot.submission import Contexts, Submission, SubmissionRef
+from bot.subscriptions.follows import with_followers
 from bot.subscriptions.matching import ChangeMatch, PatchChange, RoomMatch, by_room, hearings, sections_of
 
+_BAD_CHECKS: Mapping[str, int] = {CheckState.WARNING: 1, CheckState.FAIL: 2}  # the larger the worse
 _NO_CONTEXT = "default"  # as Patchwork has it
 BETWEEN_PERSONS = "\n"  # in the change that tells who reviewed
 
@@ -204,13 +207,28 @@ class _Room:
             self.told.update({change: None for change in changes if _KINDS[change.kind] in hearing.told})
             self.asked.update({change: None for change in changes if _KINDS[change.kind] in hearing.asked})
 
+    def follow(self, changes: Mapping[Change, None]) -> None:
+        """Add the changes that people hear of who follow."""
+        self.told |= changes
+        self.asked |= changes
 
-def heard(index: Index, changed: ChangedSubmission, maintainers: Maintainers | None = None) -> list[RoomChanges]:
-    """Return the changes that matter to each room; *maintainers* is the project's file, if known."""
+
+def heard(
+    index: Index,
+    changed: ChangedSubmission,
+    maintainers: Maintainers | None = None,
+    followers: AbstractSet[RoomId] = frozenset(),
+) -> list[RoomChanges]:
+    """Return the changes that matter to each room; *maintainers* is the project's file, if known.
+
+    *followers* are the direct chats of those who follow the submission.
+    """
     rooms: dict[RoomId, _Room] = {}
+    followed: dict[Change, None] = {}
     for before, after in _known(changed):
         changes = tuple(_told(changed, before, after))
         kinds = frozenset(_KINDS[change.kind] for change in changes)
+        followed |= dict.fromkeys(filter(_matters_to_followers, changes))
         if index.anybody_hears(kinds):
             happened = PatchChange(*_facts(changed, (before, after), maintainers), kinds)
             in_comments = _rooms_with_comments(index, changes, happened.after)
@@ -220,10 +238,24 @@ def heard(index: Index, changed: ChangedSubmission, maintainers: Maintainers | N
                 rooms.setdefault(room, _Room()).add(hearing, tuple(told))
     submission = Submission(changed.series, changed.after)
     matches = by_room(match for room in rooms.values() for match in room.matches)
+    if followed and followers:
+        matches = with_followers(matches, followers)
+        for chat in followers:
+            rooms.setdefault(chat, _Room()).follow(followed)
     return [
         RoomChanges(submission, match, tuple(rooms[match.room].told), tuple(rooms[match.room].asked))
         for match in matches
     ]
+
+
+def _matters_to_followers(change: Change) -> bool:
+    """Return whether people hear of a change who follow: of all but checks that get no worse.
+
+    A review is heard of by the comment that has it.
+    """
+    if change.kind is not ChangeKind.CHECK:
+        return change.kind is not ChangeKind.TRAILERS
+    return _BAD_CHECKS.get(change.after, 0) > _BAD_CHECKS.get(change.before, 0)
 
 
 def _rooms_with_comments(index: Index, changes: Iterable[Change], after: Facts) -> frozenset[RoomId]:

@@ -22,7 +22,8 @@ class InboxMessage:
 
     *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none. *encrypted* is
     true if a device of the sender encrypted it. A stored message has no API token in its body: *sealed* is the token
-    that was in it, encrypted for `purpose`; None if there was none.
+    that was in it, encrypted for `purpose`; None if there was none. *reaction* is the emoji of a reaction to the event
+    *replies_to*, which has no body; "" for a message.
     """
 
     room: RoomId
@@ -34,6 +35,7 @@ class InboxMessage:
     replies_to: EventId | None = None
     encrypted: bool = False
     sealed: str | None = field(default=None, repr=False)
+    reaction: str = ""
 
     @property
     def purpose(self) -> str:
@@ -79,6 +81,7 @@ class InboxBook:
             "replies_to": message.replies_to,
             "encrypted": message.encrypted,
             "sealed": self._vault.seal(without.token, message.purpose) if without.token else None,
+            "reaction": message.reaction or None,
         }
         await self._connection.execute(sa.insert(table).values(values))
 
@@ -94,11 +97,21 @@ class InboxBook:
         query = sa.select(table).join(queue, table.c.id == queue.c.id).order_by(queue.c.turn, queue.c.id).limit(limit)
         return [_said(row) for row in (await self._connection.execute(query)).mappings()]
 
-    async def answered(self, message: InboxMessage) -> None:
-        """Mark a message as answered, and delete its text and the token that was in it."""
+    async def answered(self, message: InboxMessage) -> bool:
+        """Mark a message as answered, and delete its text and the token that was in it.
+
+        Return whether it was waiting for that: it may have been answered or withdrawn before.
+        """
         table = schema.inbox
-        where = (table.c.room == message.room, table.c.event == message.event)
-        await self._connection.execute(sa.update(table).where(*where).values(answered=True, body="", sealed=None))
+        where = (table.c.room == message.room, table.c.event == message.event, table.c.answered.is_(False))
+        done = sa.update(table).where(*where).values(answered=True, body="", sealed=None)
+        return (await self._connection.execute(done)).rowcount > 0
+
+    async def withdraw(self, room: RoomId, event: EventId) -> None:
+        """Delete a reaction that was taken back before it was answered."""
+        table = schema.inbox
+        where = (table.c.room == room, table.c.event == event, table.c.reaction.is_not(None))
+        await self._connection.execute(sa.delete(table).where(*where, table.c.answered.is_(False)))
 
     async def drop(self, message: InboxMessage) -> None:
         """Delete a message that was not meant for the bot."""
@@ -136,4 +149,5 @@ def _said(row: sa.RowMapping) -> InboxMessage:
         replies_to=row["replies_to"],
         encrypted=row["encrypted"],
         sealed=row["sealed"],
+        reaction=row["reaction"] or "",
     )

@@ -16,7 +16,7 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.changes import latest_of
 from bot.patchwork.applying import could_not_apply
 from bot.patchwork.model import Check, Patch, Series, version_of
-from bot.patchwork.versions import Newcomer, PredecessorCandidate
+from bot.patchwork.versions import Newcomer, PredecessorCandidate, is_partial_reroll
 from bot.store import rows, schema
 from bot.store.book import Book
 from bot.store.patch_scan import PatchScan, ScanRow, ScanWindow
@@ -364,6 +364,20 @@ class VersionBook:
         table = schema.series
         query = sa.select(table).where(table.c.server == server, table.c.former == series).order_by(table.c.id)
         return [rows.to_series(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def newest(self, server: ServerName, series: int) -> SeriesId:
+        """Return the newest version of a series: it itself, if there is none after it.
+
+        A series that replaces only some patches of another is no version of the whole.
+        """
+        seen = {series}
+        while following := [each for each in await self.following(server, SeriesId(series)) if each.id not in seen]:
+            whole = [each for each in following if not is_partial_reroll(each)]
+            if not whole:
+                break
+            series = max(whole, key=lambda each: (version_of(each), each.id)).id
+            seen.add(series)
+        return SeriesId(series)
 
     async def _shared(self, server: ServerName, series: Sequence[int], new: Newcomer) -> dict[int, set[str]]:
         table = schema.patch

@@ -20,6 +20,7 @@ from bot.poll import KnownSeries, ListMark, OpenSubmission, OpenSubmissions, Pol
 from bot.store import rows, schema
 from bot.store.apply_updates import PollChanges
 from bot.store.book import Book, drop_batch, readable
+from bot.store.following_tables import follow
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.recheck_book import RecheckBook
 from bot.submission import SubmissionKind, SubmissionRef
@@ -261,7 +262,7 @@ class PollBook(PatchBook):
     async def _forget(self, server: ServerName) -> None:
         """Delete everything stored about a server whose ids started over."""
         known = (schema.series, schema.patch, schema.early_update, schema.patch_check, schema.comment)
-        posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.catch_up, schema.retry)
+        posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.catch_up, schema.retry, follow)
         for table in (*known, *posted, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         await RecheckBook(self._connection, self._now).forget(server)

@@ -303,6 +303,7 @@ inbox = sa.Table(
     sa.Column("replies_to", sa.Text),
     sa.Column("sealed", sa.Text),  # the token in it, encrypted, of which the body has none; null: there was none
     sa.Column("encrypted", sa.Boolean, nullable=False, server_default=sa.false()),  # a device of the sender did it
+    sa.Column("reaction", sa.Text),  # emoji of a reaction to `replies_to`, which has no body; null: it is a message
     sa.UniqueConstraint("room", "event"),
     sa.Index(None, "answered", "sender", "id"),
 )

@@ -13,6 +13,7 @@ from bot.store.book import upsert
 from bot.store.card_book import CardBook
 from bot.store.digest_book import DigestBook
 from bot.store.flood_book import FloodBook
+from bot.store.follow_book import FollowBook
 from bot.store.outbox_book import OutboxBook
 from bot.store.retry_book import RetryBook
 from bot.store.subscription_book import SubscriptionBook
@@ -57,6 +58,7 @@ class RoomBooks:
     subscriptions: SubscriptionBook
     retries: RetryBook
     tokens: TokenBook
+    follows: FollowBook
 
 
 class SessionBook:
@@ -71,6 +73,7 @@ class SessionBook:
         self._subscriptions = books.subscriptions
         self._retries = books.retries
         self._tokens = books.tokens
+        self._follows = books.follows
 
     async def load(self, user: UserId) -> SessionState:
         """Return the stored state for the account *user*; the rooms are the same for every account."""
@@ -120,6 +123,13 @@ class SessionBook:
     async def set_direct(self, room: RoomId, *, direct: bool = True) -> None:
         """Set whether a room is a direct chat."""
         await self._set(room, direct=direct)
+        if not direct:
+            await self._follows.end_chat(room)
+
+    async def is_direct(self, room: RoomId) -> bool:
+        """Return whether a room is a direct chat."""
+        direct = sa.select(schema.room.c.direct).where(schema.room.c.room == room)
+        return bool((await self._connection.execute(direct)).scalar_one_or_none())
 
     async def set_alone(self, room: RoomId, *, alone: bool = True) -> None:
         """Set whether the bot is the only member of a room."""
@@ -159,6 +169,7 @@ class SessionBook:
         """Deactivate the subscriptions of a room that the bot left, until it is back."""
         await self._digests.leave(room)
         await self._retries.leave(room)
+        await self._follows.end_chat(room)
         await self._tokens.chat_left(room)
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
@@ -192,6 +203,7 @@ class SessionBook:
         await self._retries.move(old, new)
         await self._subscriptions.move(old, new)
         await self._tokens.move(old, new)
+        await self._follows.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:
         """Set columns of a room, which is added if it is new."""

@@ -19,6 +19,7 @@ from bot.store.digest_book import DigestBook, DigestHelpers
 from bot.store.due_book import DueBook
 from bot.store.engine import READ_ONLY, connect, file_of, plain_errors, written_by
 from bot.store.flood_book import CatchUpBook, FloodBook
+from bot.store.follow_book import FollowBook
 from bot.store.inbox_book import InboxBook
 from bot.store.outbox_book import KEEP_SAID, OutboxBook
 from bot.store.patch_book import VersionBook
@@ -122,7 +123,14 @@ class Transaction:
     def session(self) -> SessionBook:
         """The Matrix account and its rooms."""
         books = RoomBooks(
-            self.outbox, self.cards, self.digests, self.floods, self.subscriptions, self.retries, self.tokens
+            self.outbox,
+            self.cards,
+            self.digests,
+            self.floods,
+            self.subscriptions,
+            self.retries,
+            self.tokens,
+            self.follows,
         )
         return SessionBook(self._connection, books)
 
@@ -130,6 +138,11 @@ class Transaction:
     def subscriptions(self) -> SubscriptionBook:
         """The subscriptions, and the settings of rooms."""
         return SubscriptionBook(self._connection, self.now)
+
+    @cached_property
+    def follows(self) -> FollowBook:
+        """What people follow."""
+        return FollowBook(self._connection, self.now)
 
     @cached_property
     def retries(self) -> RetryBook:
@@ -303,6 +316,7 @@ _TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "digests": lambda tx: tx.digests.tidy(),
     "lists": lambda tx: tx.floods.tidy(),
     "retries": lambda tx: tx.retries.tidy(),
+    "what people follow": lambda tx: tx.follows.tidy(),
     "rechecks": lambda tx: tx.rechecks.tidy(),
     "tokens of people who left": lambda tx: tx.tokens.tidy(),
     "changes on Patchwork": lambda tx: tx.acts.tidy(),

@@ -35,7 +35,8 @@ class ProjectInfo:
 class Audience:
     """All subscriptions, and which rooms are direct chats, quiet, or show compact cards; all of it may change.
 
-    *awaken* reactivates subscriptions in the index whose mutes end by a time (UTC).
+    *awaken* reactivates subscriptions in the index whose mutes end by a time (UTC); *is_active* returns whether a room
+    is neither muted at a time (UTC) nor left.
     """
 
     index: Index
@@ -43,6 +44,7 @@ class Audience:
     quiet: AbstractSet[RoomId] = frozenset()
     compact: AbstractSet[RoomId] = frozenset()
     awaken: Callable[[datetime], None] = lambda _: None
+    is_active: Callable[[RoomId, datetime], bool] = lambda _room, _now: True
 
     def rings(self, room: RoomId) -> bool:
         """Return whether a card rings in *room*."""
@@ -104,6 +106,11 @@ class SubscriptionRegistry:
         for id_ in [id_ for id_, until in self._muted.items() if until <= now]:
             del self._muted[id_]
             self.index.add(self._known[id_])
+
+    def is_active(self, room: RoomId, now: datetime) -> bool:
+        """Return whether *room* is neither muted at the time *now* (UTC) nor left."""
+        until = self._muted_rooms.get(room)
+        return room not in self._left and (until is None or until <= now)
 
     def mute_room(self, room: RoomId, until: datetime | None) -> None:
         """Mute *room* until a time (UTC), or unmute it if that is None."""

@@ -24,8 +24,10 @@ from bot.query.options import CardForm, DigestTimes, richest
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
 from bot.submission import Submission, SubmissionRef
+from bot.subscriptions.follows import FOLLOW, with_followers
 from bot.subscriptions.matching import Arrival, MatchReason, RoomMatch, asked_paths, match_rooms, version_said
 from bot.subscriptions.registry import Audience
+from bot.watch.followers import chats_following
 from bot.watch.version_links import VersionLinker, versions_of
 
 
@@ -163,6 +165,23 @@ class Announcer:
         arrival = await self._arrival(tx, submission, frozenset(new.texts))
         maintainers = self._maintainers(self._server, submission.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, arrival, maintainers)
+        return await self._requests(tx, about, submission, matches)
+
+    async def late_versions(self, tx: Transaction, abouts: Sequence[SubmissionRef]) -> list[CardRequest]:
+        """Return what people ask for who follow an earlier version of what was known already, but not as a version."""
+        known = await tx.watch.load_submissions(abouts, with_checks=True)
+        return [
+            request
+            for about, submission in known.items()
+            if submission.patches
+            for request in await self._requests(tx, about, submission, [])
+        ]
+
+    async def _requests(
+        self, tx: Transaction, about: SubmissionRef, submission: Submission, matches: Sequence[RoomMatch]
+    ) -> list[CardRequest]:
+        """Return what rooms ask for that match, and people who follow earlier versions, unless they have it already."""
+        matches = with_followers(matches, await chats_following(tx, self._audience, about, only_earlier=True))
         if not matches:
             return []
         having = await tx.cards.rooms_with(about) | await tx.floods.rooms_with(about)
@@ -185,7 +204,7 @@ class Announcer:
             if await tx.cards.add(each.about, notice, each.why, each.form or CardForm.CARD):
                 await tx.floods.leave(each.room, each.about)
                 await tx.outbox.add([notice])
-                announced.append(AnnouncedCard(each.room, each.about, str(each.match.why[0].reason)))
+                announced.append(AnnouncedCard(each.room, each.about, _first_reason(each.match)))
         return announced
 
     def _cards(
@@ -211,6 +230,11 @@ def asked(audience: Audience, about: SubmissionRef, submission: Submission, matc
     """The card that a room asked for, in the richest form of those that its subscriptions did."""
     form, digests = richest(match.options, audience.form(match.room))
     return CardRequest(about, submission, match, form, digests)
+
+
+def _first_reason(match: RoomMatch) -> str:
+    first = match.why[0]
+    return first.reason.term if first.subscription == FOLLOW else str(first.reason)
 
 
 async def keep_for_digests(tx: Transaction, wanted: Sequence[CardRequest]) -> list[CardRequest]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
@@ -9,8 +10,10 @@ from bot.notices.changes import ChangedSubmission, RoomChanges, heard
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
 from bot.submission import SubmissionRef
+from bot.subscriptions.follows import only_followed
 from bot.subscriptions.registry import Audience
 from bot.watch.announce import CardRequest, asked
+from bot.watch.followers import chats_following
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,12 @@ class ChangeReplies:
         self._audience = audience
         self._maintainers = maintainers
 
-    async def heard(self, changes: Sequence[ChangeToTell]) -> list[RoomChange]:
+    async def heard(self, tx: Transaction, changes: Sequence[ChangeToTell]) -> list[RoomChange]:
         """What the rooms hear of *changes*, or the one room of each that names one."""
-        found = await asyncio.to_thread(lambda: [(each, self._heard(each.changed)) for each in changes])
+        followed = [(each, await chats_following(tx, self._audience, each.changed.about)) for each in changes]
+        found = await asyncio.to_thread(
+            lambda: [(each, self._heard(each.changed, followers)) for each, followers in followed]
+        )
         return [
             RoomChange(change, each)
             for change, all_heard in found
@@ -69,13 +75,20 @@ class ChangeReplies:
                 await tx.queued.add(key, heard_there.told)
         return wanted
 
-    def _heard(self, changed: ChangedSubmission) -> list[RoomChanges]:
+    def _heard(self, changed: ChangedSubmission, followers: AbstractSet[RoomId]) -> list[RoomChanges]:
         """What each room hears of a change; off the event loop."""
         project = changed.series.project if changed.series else changed.after[0].project
-        return heard(self._audience.index, changed, self._maintainers(changed.about.server, project))
+        maintainers = self._maintainers(changed.about.server, project)
+        return heard(self._audience.index, changed, maintainers, followers)
 
     async def _first(self, tx: Transaction, about: SubmissionRef, each: RoomChanges) -> list[CardRequest]:
-        """The card, which shows what changed already; what was asked for by name is said below it, too."""
+        """The card, which shows what changed already; what was asked for by name is said below it, too.
+
+        Who merely follows a work gets none of a version that a later one superseded: its card is the later one's.
+        """
+        series = each.submission.series
+        if only_followed(each.match) and series and await tx.versions.following(about.server, series.id):
+            return []
         card = replace(asked(self._audience, about, each.submission, each.match), by_change=True)
         if card.form is not None:
             await tx.queued.add(card.key, each.asked)

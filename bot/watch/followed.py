@@ -27,18 +27,24 @@ class FollowedSubmissions:
         if self._index.waits_for_reviews:
             return True
         async with self._store.reading() as tx:
-            if await tx.cards.is_living(ref):
+            if await tx.cards.is_living(ref) or await tx.follows.chats_following(ref):
                 return True
         return await self._hears(ref, frozenset({OnKind.STATE, OnKind.COMMENT}))
 
     async def hears_comments(self, ref: SubmissionRef) -> bool:
-        """Whether a subscription that *ref* matches is `on:comment`."""
+        """Whether a subscription that *ref* matches is `on:comment`, or somebody follows *ref*."""
+        async with self._store.reading() as tx:
+            if await tx.follows.chats_following(ref):
+                return True
         return await self._hears(ref, frozenset({OnKind.COMMENT}))
 
     async def watches_comments(self, ref: SubmissionRef) -> bool:
-        """Whether a card of *ref* is still edited, or a subscription waits for comments on it or for its review."""
+        """Whether a card of *ref* is still edited, somebody follows it, or a subscription waits for comments on it.
+
+        One that waits for its review does so, too.
+        """
         async with self._store.reading() as tx:
-            if await tx.cards.is_living(ref):
+            if await tx.cards.is_living(ref) or await tx.follows.chats_following(ref):
                 return True
             is_waited_for = self._index.waits_for_reviews or self._index.anybody_hears({OnKind.COMMENT})
             submission = (await tx.watch.load_submissions([ref])).get(ref) if is_waited_for else None

@@ -182,6 +182,12 @@ def found(saved: SavedPoll, rebuilds: int) -> PollParts:
     )
 
 
+def _late(links: Sequence[UnlinkedSeries], linked: Sequence[LinkedSeries]) -> list[UnlinkedSeries]:
+    """Return those of *links* that found a former version, of series that had arrived before."""
+    numbers = {each.series.id for each in linked}
+    return [link for link in links if link.series is None and link.about.id in numbers]
+
+
 class PollSteps:
     """The steps of one transaction for one server."""
 
@@ -216,7 +222,8 @@ class PollSteps:
         changes = await self._isolate(tx, parts.changes, self._touched, self._put_off)
         linked = await self._isolate(tx, parts.links, lambda some: link_versions(tx, some), self._put_off)
         wanted = [*parts.cards, *await self._isolate(tx, parts.submissions, self._arrived, self._put_off)]
-        heard = await self._isolate(tx, changes, self._hearing.heard, self._put_off)
+        wanted += await self._isolate(tx, _late(parts.links, linked), self._late_versions, self._put_off)
+        heard = await self._isolate(tx, changes, lambda some: self._hearing.heard(tx, some), self._put_off)
         wanted += await self._isolate(tx, heard, lambda some: self._hearing.wanted(tx, some), self._put_off_heard)
         once: dict[tuple[RoomId, SubmissionRef], CardRequest] = {}
         for each in wanted:
@@ -265,6 +272,9 @@ class PollSteps:
         for each in changes:
             await touch_cards(self._tx, each.changed)
         return changes
+
+    async def _late_versions(self, links: Sequence[UnlinkedSeries]) -> list[CardRequest]:
+        return await self._announcer.late_versions(self._tx, [link.about for link in links])
 
     async def _arrived(self, submissions: Sequence[Arrived]) -> list[CardRequest]:
         return await self._announcer.wanted_of(self._tx, submissions)

@@ -53,6 +53,10 @@ This chat, and you
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
 • !pw me forget ADDRESS — in a direct chat: no longer count an address as yours
 • !pw export [from] — the subscriptions here, as lines for the configuration
+What you follow
+• !pw follow REF — post to your direct chat what happens to a patch or a series, and its later versions
+• !pw unfollow REF — end that
+• !pw follows [from] — what you follow
 Changing patches on Patchwork
 • !pw state REF… STATE — set the state of patches; a series means all its patches
 • !pw delegate REF… USER|me|nobody — delegate patches to a maintainer, to yourself, or to nobody

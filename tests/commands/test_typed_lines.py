@@ -80,6 +80,10 @@ This chat, and you
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
 • !pw me forget ADDRESS — in a direct chat: no longer count an address as yours
 • !pw export [from] — the subscriptions here, as lines for the configuration
+What you follow
+• !pw follow REF — post to your direct chat what happens to a patch or a series, and its later versions
+• !pw unfollow REF — end that
+• !pw follows [from] — what you follow
 Changing patches on Patchwork
 • !pw state REF… STATE — set the state of patches; a series means all its patches
 • !pw delegate REF… USER|me|nobody — delegate patches to a maintainer, to yourself, or to nobody
@@ -198,7 +202,7 @@ Try it: !pw sub maint:virtio\
         "!pw how do I unsubscribe?",
         snapshot("""\
 !pw unsub ID — end a subscription
-Example: !pw unsub 7 · also: unsubscribe, del, delete, remove, rm, unfollow, unwatch
+Example: !pw unsub 7 · also: unsubscribe, del, delete, remove, rm, unwatch
 In a room, only moderators may (power level 50, or what the room sets for org.patchbot.subscription).\
 """),
     ),
@@ -1361,16 +1365,17 @@ me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patch
 An address that you add makes is:mine match its patches, and subscribes you to them.
 Example: me ada@example.org · also: iam, whoami, i am, i'm
 Only in a direct chat with me.
-sub QUERY — post each new series that matches a query
-QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them must match, a comma means or, a minus excludes.
-Example: sub path:migration/ -prefix:RFC · also: subscribe, add, follow, watch\
+follow REF — post to your direct chat what happens to a patch or a series, and its later versions
+The reaction 👀 to a card means the same. The news: states, checks that get worse, reviews, comments.
+REF is an id, server:id, message-id or link; in reply to a card, it may be left out.
+Example: follow 2194095 · also: track\
 """),
     ),
     (
         "How to stop this",
         snapshot("""\
 unsub ID — end a subscription
-Example: unsub 7 · also: unsubscribe, del, delete, remove, rm, unfollow, unwatch
+Example: unsub 7 · also: unsubscribe, del, delete, remove, rm, unwatch
 mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 Nothing that arrives meanwhile is posted, not even later.
 ID is the number of a subscription, as subs shows it.
@@ -1954,7 +1959,7 @@ Only in a direct chat with me.\
         snapshot("""\
 sub QUERY — post each new series that matches a query
 QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them must match, a comma means or, a minus excludes.
-Example: sub path:migration/ -prefix:RFC · also: subscribe, add, follow, watch\
+Example: sub path:migration/ -prefix:RFC · also: subscribe, add, watch\
 """),
     ),
     ("leave", snapshot("That is only for the bot's admins.")),
@@ -1992,6 +1997,10 @@ This chat, and you
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
 • !pw me forget ADDRESS — in a direct chat: no longer count an address as yours
 • !pw export [from] — the subscriptions here, as lines for the configuration
+What you follow
+• !pw follow REF — post to your direct chat what happens to a patch or a series, and its later versions
+• !pw unfollow REF — end that
+• !pw follows [from] — what you follow
 Changing patches on Patchwork
 • !pw state REF… STATE — set the state of patches; a series means all its patches
 • !pw delegate REF… USER|me|nobody — delegate patches to a maintainer, to yourself, or to nobody

@@ -25,7 +25,8 @@ _NO_LINKS: Final = Allowed(())
 class CardReason:
     """A subscription that brought a card, with the terms that matched and what they matched.
 
-    *subscribed* is None for subscriptions that are gone or come from the configuration file.
+    *subscribed* is None for subscriptions that are gone or come from the configuration file. Nothing is *found* if the
+    name says it all.
     """
 
     name: str  # "7", or "config"
@@ -145,6 +146,8 @@ def exported(toml: str, more: tuple[Line, ...]) -> Document:
 
 
 def _reason(reason: CardReason) -> Line:
+    if not reason.found:
+        return words(reason.name)
     by_term: dict[str, dict[str, None]] = {}
     for term, seen in reason.found:
         by_term.setdefault(term, {}).update(dict.fromkeys(seen))

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _servers()
     _notices()
     _rooms()
+    _following()
 
 
 def _servers() -> None:
@@ -427,6 +428,7 @@ def _rooms() -> None:
         sa.Column("replies_to", sa.Text(), nullable=True),
         sa.Column("sealed", sa.Text(), nullable=True),
         sa.Column("encrypted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("reaction", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_inbox"),
         sa.UniqueConstraint("room", "event", name="uq_inbox_room_event"),
     )
@@ -490,3 +492,35 @@ def _rooms() -> None:
     )
     op.create_index("ix_subscription_person", "subscription", ["person"], unique=False)
     op.create_index("ix_subscription_room", "subscription", ["room"], unique=False)
+
+
+def _following() -> None:
+    """Create the tables of what people follow."""
+    op.create_table(
+        "direct_chat",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("person", name="pk_direct_chat"),
+    )
+    op.create_index("ix_direct_chat_room", "direct_chat", ["room"], unique=False)
+    op.create_table(
+        "follow",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_follow"),
+        sa.UniqueConstraint("person", "server", "kind", "object", name="uq_follow_person_server_kind_object"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_follow_server_kind_object", "follow", ["server", "kind", "object"], unique=False)
+    op.create_table(
+        "follow_reaction",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("follow", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("room", "event", name="pk_follow_reaction"),
+    )
+    op.create_index("ix_follow_reaction_follow", "follow_reaction", ["follow"], unique=False)
