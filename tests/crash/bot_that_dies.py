@@ -16,6 +16,7 @@ from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomS
 from bot.delivery.sender import Sender
 from bot.demo.room import FileRoom
 from bot.ids import EventId, RoomId, TxnId, UserId
+from bot.matrix.messages import EYES
 from bot.notices.notice import ClaimedNotice, Message
 from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store, Transaction
@@ -149,8 +150,11 @@ async def main(life: Life) -> None:
 
 
 async def hear(bot: Bot, typed: str) -> None:
-    """Take in what was typed, always as the same event."""
-    await bot.receive(InboxMessage(ROOM, EventId("$typed"), UserId("@you:hs"), typed, datetime(2026, 1, 1, tzinfo=UTC)))
+    """Take in what was typed, always as the same event; 👀 is a reaction to the first message."""
+    body, reaction, target = ("", EYES, EventId("$1")) if typed == EYES else (typed, "", None)
+    said_at = datetime(2026, 1, 1, tzinfo=UTC)
+    message = InboxMessage(ROOM, EventId("$typed"), UserId("@you:hs"), body, said_at, None, target, reaction=reaction)
+    await bot.receive(message)
 
 
 if __name__ == "__main__":

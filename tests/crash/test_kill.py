@@ -14,6 +14,7 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.demo.room import FileRoom
+from bot.matrix.messages import EYES
 from bot.sample_patchwork.patchwork import SamplePatchwork
 from bot.sample_patchwork.server import serve
 from bot_that_dies import Life, main
@@ -181,3 +182,15 @@ async def test_a_bot_killed_again_and_again_at_random_loses_nothing_and_says_not
     await scene.live()
 
     assert scene.titles() == names
+
+
+@pytest.mark.parametrize("moment", ["heard", *MOMENTS])
+async def test_a_bot_killed_at_any_state_of_a_reaction_lets_its_sender_follow_once(scene: Scene, moment: str) -> None:
+    scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))
+    await scene.live()
+
+    assert await scene.dies(moment, typed=EYES)
+    await scene.live(typed=EYES)
+    await scene.live(typed="follows")
+
+    assert [body.splitlines()[0] for body in scene.room.bodies(ROOM)[1:]] == ["👀 You follow migration: Fix it"]

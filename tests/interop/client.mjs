@@ -111,6 +111,10 @@ class Client {
         return id;
     }
 
+    async redact({ room, event }) {
+        await this.sdk.redactEvent(room, event);
+    }
+
     /** All events of a room, oldest first, each as it would be drawn. */
     async read({ room: id }) {
         const room = this.sdk.getRoom(id);

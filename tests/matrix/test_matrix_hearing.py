@@ -92,6 +92,42 @@ def test_what_cannot_be_an_event_is_nothing_to_reply_to(event: object) -> None:
     assert related(event, rel_type="m.thread", event_id=event) == [(None, None)]
 
 
+def reacted(key: object, age: timedelta = timedelta(), **fields: object) -> list[tuple[str, str | None]]:
+    """The reactions that are heard in a reaction with this *key*, each with its target."""
+    relation = {"rel_type": "m.annotation", "event_id": "$card", "key": key}
+    event = an_event("m.reaction", content={"m.relates_to": relation}, **fields)
+    return [(each.reaction, each.replies_to) for each in messages_in(ROOM, [event], BotInRoom(ME), SENT + age)]
+
+
+@pytest.mark.parametrize("key", ["👀", "👀\ufe0f", "👀\ufe0e"])
+def test_eyes_are_heard_however_a_client_spells_them(key: str) -> None:
+    assert reacted(key) == [("👀", "$card")]
+    assert reacted(key, age=timedelta(minutes=10)) == [("👀", "$card")]
+
+
+@pytest.mark.parametrize("key", ["👍", "👁️", "👀👀", "👀" + "x" * 300, "", "eyes", 7, None])
+def test_other_reactions_are_not_heard(key: object) -> None:
+    assert reacted(key) == []
+
+
+def test_our_own_reactions_and_old_ones_are_not_heard() -> None:
+    assert reacted("👀", sender=ME) == []
+    assert reacted("👀", age=timedelta(minutes=10, seconds=1)) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"m.relates_to": {"rel_type": "m.annotation", "event_id": "card", "key": "👀"}},
+        {"m.relates_to": {"rel_type": "m.thread", "event_id": "$card", "key": "👀"}},
+        {"m.relates_to": "👀"},
+    ],
+)
+def test_what_is_no_whole_reaction_is_not_heard(content: object) -> None:
+    assert bodies(an_event("m.reaction", content=content)) == []
+
+
 def test_what_was_said_before_we_came_is_passed_over() -> None:
     events = [a_text("before"), arrival(membership="invite"), a_text("after")]
 

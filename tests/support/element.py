@@ -212,6 +212,15 @@ class Element:
         """Any event."""
         return EventId(await self.ask("send", room=room, type=kind, content=content))
 
+    async def react(self, room: RoomId, event: EventId, key: str) -> EventId:
+        """A reaction, which clients do not encrypt."""
+        relation = {"rel_type": "m.annotation", "event_id": event, "key": key}
+        return await self.send(room, {"m.relates_to": relation}, "m.reaction")
+
+    async def redact(self, room: RoomId, event: EventId) -> None:
+        """Take an event back."""
+        await self.ask("redact", room=room, event=event)
+
     async def timeline(self, room: RoomId) -> list[Drawn]:
         """All events of a room, oldest first."""
         return [Drawn(**event) for event in await self.ask("read", room=room)]
