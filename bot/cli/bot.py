@@ -16,8 +16,8 @@ from bot.text import printable
 _HEALTHCHECK_SECONDS = 10.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # where it listens, not we
 
-# structlog and httpx load rich and click (9 MiB) for colours, which the log has not; nio loads a database library that is
-# not used here, and which loads psycopg (8 MiB); a bot with SQLite does not need it.
+# structlog and httpx load rich and click (9 MiB) for colours, which the log has not; nio loads a database library that
+# is not used here, and which loads psycopg (8 MiB); a bot with SQLite does not need it.
 _UNUSED = ("click", "rich", "psycopg")
 
 

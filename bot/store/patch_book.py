@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.changes import latest_of
 from bot.patchwork.applying import could_not_apply
-from bot.patchwork.model import Check, Patch, Series, version_of
-from bot.patchwork.versions import Newcomer, PredecessorCandidate, is_partial_reroll
+from bot.patchwork.model import Check, Patch, Series, is_partial_reroll, version_of
+from bot.patchwork.versions import Newcomer, PredecessorCandidate
 from bot.store import rows, schema
 from bot.store.book import Book
 from bot.store.patch_scan import PatchScan, ScanRow, ScanWindow

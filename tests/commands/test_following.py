@@ -48,7 +48,7 @@ def bodies(here: People, room: RoomId = CHAT) -> list[str]:
 async def react(here: People, to: EventId, who: UserId = BOB, room: RoomId = ROOM) -> EventId:
     """Somebody reacts to a card with 👀; the event of the reaction."""
     event = EventId(f"$eyes{next(_numbers)}")
-    await here.bot.hear(InboxMessage(room, event, who, "", here.rig.clock.now(), replies_to=to, reaction=EYES))
+    await here.bot.receive(InboxMessage(room, event, who, "", here.rig.clock.now(), replies_to=to, reaction=EYES))
     await here.bot.settle()
     return event
 
