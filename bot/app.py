@@ -249,7 +249,7 @@ async def assembled(
         agent = user_agent(settings.contact, settings.user_agent, installation)
         maintainers_files = MaintainersFiles(shelf_of(settings, agent), store, audience, clock)
         await maintainers_files.restore()
-        followed = FollowedSubmissions(store, audience.index, maintainers_files.of)
+        followed = FollowedSubmissions(store, audience.index, maintainers_files.of, rooms.listeners.queues)
         apis: list[PatchworkApi] = []
         pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []

@@ -6,7 +6,9 @@ import pytest
 
 from bot.app import Bot
 from bot.ids import PatchId, RoomId, ServerName
-from bot.patchwork.model import Trailer, TrailerKind
+from bot.notices.notice import NoticeKind
+from bot.patchwork.model import Person, Trailer, TrailerKind
+from bot.patchwork.updates import MailKind
 from bot.query.options import OnKind
 from bot.sample_patchwork.patchwork import PostedSeries
 from support.rig import ROOM, Rig
@@ -56,6 +58,36 @@ async def test_only_what_somebody_wants_to_know_is_asked_for(tmp_path: Path, que
 
     assert patch is not None
     assert patch.trailers == ({REY} if "/series/1/mbox/" in asked else frozenset())
+
+
+@pytest.mark.parametrize(
+    ("query", "is_used"),
+    [("path:migration/", True), ("path:docs/", False), ('path:migration/ digest:"Mon 09:00"', True)],
+)
+async def test_a_queue_needs_the_authors_of_comments_in_the_rooms_where_it_is_used(
+    tmp_path: Path, query: str, is_used: bool
+) -> None:
+    rig = Rig(tmp_path, subscribe={ROOM: (query,)})
+
+    async with rig.running() as bot:
+        bot.rooms.listeners.queues[ROOM] = rig.clock.now()
+        series = await posted(rig, bot, "migration/a.c")
+        asked = await asked_after(rig, bot, series.patches[0])
+        known = await ask(bot.store, lambda tx: tx.comments.of(SERVER, MailKind.PATCH, series.patches))
+
+    assert ("/patches/1/comments/" in asked) == is_used
+    people = [each.person for mail in known.values() for each in mail.comments]
+    assert people == [Person("Rey Viewer", "rey@example.com") if is_used else None]
+    assert all(post.message.tag.kind != NoticeKind.REPLY for post in rig.chat.posted)
+
+
+async def test_a_digest_of_a_queue_needs_the_authors_of_comments(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, subscribe={ROOM: ("path:docs/", 'path:migration/ as:queue digest:"Mon 09:00"')})
+
+    async with rig.running() as bot:
+        series = await posted(rig, bot, "migration/a.c")
+
+        assert "/patches/1/comments/" in await asked_after(rig, bot, series.patches[0])
 
 
 async def test_a_card_that_is_edited_no_more_needs_no_trailers(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def _example_query(key: Key | OptionKind) -> str:
     term = key.example.partition(" or ")[0]
     if isinstance(key, OptionKind):
         return f"path:drivers/net/ {term}"
-    return f"{term} {OptionKind.DIGEST.example}" if key is Key.STALE else term
+    return f"{term} {OptionKind.DIGEST.example}" if key in {Key.STALE, Key.TURN} else term
 
 
 def _setting(setting: RoomSetting, prefix: str) -> Document:

@@ -42,7 +42,7 @@ from bot.patchwork.response_rows import (
 from bot.patchwork.responses import NotFound, Page, ResponseTooLarge, Wall
 from bot.patchwork.states import StateClasses, States, states_in
 from bot.patchwork.tokens import ApiToken
-from bot.patchwork.updates import CommentTarget, MailKind, TrailersRead, raises_comment_events
+from bot.patchwork.updates import CommentTarget, MailComments, MailKind, TrailersRead, raises_comment_events
 from bot.patchwork.wire import CheckRow, CommentRow, CoverRow, EventHint, EventRow, PatchRow, SeriesRow
 
 PER_PAGE = 250  # Patchwork's own maximum; larger values are silently clamped
@@ -314,20 +314,22 @@ class PatchworkApi:
         trailers = tuple((number, patch.trailers) for number, patch in read.items() if number in known)
         return TrailersRead(trailers, series.id)
 
-    async def cover_trailers(self, series: Series) -> frozenset[Trailer]:
-        """Return the trailers in the comments on a series' cover letter; empty if it has no cover letter."""
+    async def comments_on_cover(self, series: Series) -> tuple[Comment, ...]:
+        """Return the comments on a series' cover letter, oldest first; empty if it has no cover letter."""
         if series.cover_id is not None:
-            return _trailers_in(await self.comments(CommentTarget(MailKind.COVER, series.cover_id)))
-        return _trailers_in(await self.cover_comments(series.id) if series.cover else ())
+            return await self.comments(CommentTarget(MailKind.COVER, series.cover_id))
+        return await self.cover_comments(series.id) if series.cover else ()
 
     async def patch_trailers(self, patch: Patch) -> TrailersRead:
         """Return the trailers of a patch: the known ones, which its own mail has, and those in its comments."""
-        from_comments = _trailers_in(await self.patch_comments(patch.id))
-        return TrailersRead(((patch.id, patch.trailers | from_comments),))
+        comments = await self.patch_comments(patch.id)
+        read = ((CommentTarget(MailKind.PATCH, patch.id), comments),)
+        return TrailersRead(((patch.id, patch.trailers | trailers_in(comments)),), comments=read)
 
     async def _trailers_of(self, patches: Sequence[Patch]) -> TrailersRead:
         """Return the trailers of each of *patches*, with the ids of those whose comments could not be read."""
         trailers: list[tuple[PatchId, frozenset[Trailer]]] = []
+        comments: list[MailComments] = []
         unread = [patch.id for patch in patches[MAX_COMMENTED:]]
         most_unread = len(unread) + MAX_FAILED_PAGES
         for patch in patches[:MAX_COMMENTED]:
@@ -335,14 +337,16 @@ class PatchworkApi:
                 unread.append(patch.id)
                 continue
             try:
-                trailers += (await self.patch_trailers(patch)).patches
+                read = await self.patch_trailers(patch)
+                trailers += read.patches
+                comments += read.comments
             except TransportError as error:
                 if isinstance(error, Temporary) and error.retry_after is not None:
                     raise  # a server that requests a delay must not get a request for each patch
                 unread.append(patch.id)
             except OverBudget:
                 unread.append(patch.id)
-        return TrailersRead(tuple(trailers), unread=tuple(unread))
+        return TrailersRead(tuple(trailers), unread=tuple(unread), comments=tuple(comments))
 
     async def patch_comments(self, patch: PatchId) -> tuple[Comment, ...]:
         """Return the comments on a patch, oldest first."""
@@ -482,7 +486,8 @@ def _with_series_name(row: PatchRow) -> tuple[Patch, str]:
     return row.model(), row.series[0].name if row.series else ""
 
 
-def _trailers_in(comments: Sequence[Comment]) -> frozenset[Trailer]:
+def trailers_in(comments: Sequence[Comment]) -> frozenset[Trailer]:
+    """Return the trailers in *comments*."""
     return frozenset(trailer for comment in comments for trailer in comment.trailers)
 
 

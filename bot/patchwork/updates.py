@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from bot.ids import PatchId, ProjectName, SeriesId
-from bot.patchwork.model import Check, Patch, PatchRef, Trailer
+from bot.patchwork.model import Check, Comment, Patch, PatchRef, Trailer
 from bot.patchwork.wire import EventHint
 
 
@@ -68,17 +68,22 @@ class CommentTarget:
     id: int
 
 
+MailComments: TypeAlias = tuple[CommentTarget, tuple[Comment, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class TrailersRead:
     """The trailers of patches, including those in their comments; *cover* are those in comments on the cover letter.
 
-    *cover* is None if they were not read; *unread* are the patches whose comments could not be read.
+    *cover* is None if they were not read; *unread* are the patches whose comments could not be read. *comments* are
+    those from which trailers were taken.
     """
 
     patches: tuple[tuple[PatchId, frozenset[Trailer]], ...]
     series: SeriesId | None = None
     cover: frozenset[Trailer] | None = None
     unread: tuple[PatchId, ...] = ()
+    comments: tuple[MailComments, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,20 @@ from typing import Protocol
 from bot.clock import Clock
 from bot.errors import TransportError
 from bot.ids import Msgid, PatchId, ServerName
-from bot.patchwork.api import PatchworkApi
+from bot.patchwork.api import PatchworkApi, trailers_in
 from bot.patchwork.applying import could_not_apply
-from bot.patchwork.model import Check, CheckState, Comment, Series, Trailer
+from bot.patchwork.model import Check, CheckState, Comment, Series
 from bot.patchwork.recheck_schedule import is_over, next_recheck
 from bot.patchwork.request_turns import RecheckBudget
-from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, MailKind, TrailersRead, comments_in
+from bot.patchwork.updates import (
+    ChecksRead,
+    CommentHint,
+    CommentTarget,
+    MailComments,
+    MailKind,
+    TrailersRead,
+    comments_in,
+)
 from bot.patchwork.wire import EventHint
 from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Pending, PendingKind, Recheck, Rechecks
 from bot.polling.pending import TRAILERS_AFTER, Fetch, KnownObjects, PartialResult, PendingQueue
@@ -266,24 +274,30 @@ class FollowUps:
         if series is None:
             return TrailersRead(())
         self._rechecker.check_budget(OF_A_SERIES)
-        cover = await self._cover_trailers(series)
+        cover = await self._cover_comments(series)
         read = await self._source.trailers(series, patches)
         for number in read.unread:  # each is requested individually from now on
             queue.trailers(item.project, SubmissionRef(self._server, SubmissionKind.PATCH, number), queue.now)
         if isinstance(cover, TransportError):
             raise PartialResult(read, cover)
-        return replace(read, cover=cover)
+        on_cover = _on_cover(series, cover)
+        return replace(read, cover=trailers_in(cover), comments=(*read.comments, *on_cover))
 
-    async def _cover_trailers(self, series: Series) -> frozenset[Trailer] | TransportError:
-        """Return the trailers in the comments on the cover letter, or the error if they cannot be read."""
+    async def _cover_comments(self, series: Series) -> tuple[Comment, ...] | TransportError:
+        """Return the comments on the cover letter, or the error if they cannot be read."""
         try:
-            return await self._source.cover_trailers(series)
+            return await self._source.comments_on_cover(series)
         except TransportError as error:
             return error
 
     async def _checks(self, _: PendingQueue, item: Pending) -> ChecksRead:
         patch = PatchId(item.id)
         return ChecksRead(patch, await self._api.checks(patch))
+
+
+def _on_cover(series: Series, comments: tuple[Comment, ...]) -> tuple[MailComments, ...]:
+    """Return the *comments* on a series' cover letter with its id; empty if that is unknown."""
+    return () if series.cover_id is None else ((CommentTarget(MailKind.COVER, series.cover_id), comments),)
 
 
 def _is_unexplained(check: Check | None) -> bool:

@@ -24,7 +24,7 @@ from bot.patchwork.model import (
 from bot.query.index.path_trie import PathTrie
 from bot.query.index.regexes import as_utf_8
 from bot.query.maintainers.maintainers import SectionMatch
-from bot.query.values import folded, plain_slug
+from bot.query.values import Turn, folded, plain_slug
 
 MAX_SEEN = 20  # matches named in a reason
 
@@ -57,6 +57,7 @@ class FactName(StrEnum):
     FORMER_STATE = "former_state"
     CHECKS = "checks"
     IDLE = "idle"
+    TURN = "turn"
     SECTIONS = "sections"
     KNOWN_SECTIONS = "known_sections"
 
@@ -68,6 +69,7 @@ class ExtraFacts:
     former_state: str | None = None  # set only while a change of state is evaluated
     checks: tuple[tuple[str, CheckState], ...] = ()  # the latest of each context
     idle: timedelta | None = None  # time since the last change; None: unknown
+    turn: Turn | None = None  # whose turn the submission is; None: unknown, or nobody's
     sections: tuple[SectionMatch, ...] = ()  # sections of MAINTAINERS that cover the patch
     known_sections: frozenset[str] = frozenset()  # the names of all sections of the project, folded
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 from bot.query.facts import FactName
 from bot.query.key_spec import KeySpec
 from bot.query.options import OptionKind
-from bot.query.status_keys import AgeKey, CheckKey, FlagKey, NumberKey, StateKey
+from bot.query.status_keys import AgeKey, CheckKey, FlagKey, NumberKey, StateKey, TurnKey
 from bot.query.text_keys import (
     AddressKey,
     NameKey,
@@ -23,7 +23,7 @@ from bot.query.text_keys import (
     SubmitterKey,
     TextKey,
 )
-from bot.query.values import LONGEST_GUESSED, IsFlag
+from bot.query.values import LONGEST_GUESSED, IsFlag, Turn
 from bot.text import DASHES
 
 _FIRST_KEY = re.compile(rf"[{DASHES}]?([^\W\d_][\w-]*)[:：]")
@@ -236,6 +236,18 @@ class Key(StrEnum):
         more=("Hours, days or weeks; only in `find`, and in subscriptions with `digest:`.",),
         words=("unanswered", "forgotten"),
         facts=(FactName.IDLE,),
+    )
+    TURN = TurnKey(
+        name="turn",
+        names_elsewhere=("queue", "whose", "needs"),
+        example="turn:review",
+        meaning=f"whose turn it is: {', '.join(Turn)}",
+        more=(
+            "failing: a check fails; author: the submitter has to answer; ready: all reviewed; review: the rest.",
+            "Only of what is open; only in `queue`, `find`, and subscriptions with `digest:`.",
+        ),
+        words=("whose", "turns", "ready", "failing", "waiting", "unreviewed"),
+        facts=(FactName.TURN,),
     )
     TEXT = TextKey(
         name="text",

@@ -62,7 +62,12 @@ class OptionKind(StrEnum):
         ("Without it: new,revision. state, check and comment are replies in the card's thread.",),
         ("news", "events"),
     )
-    AS = ("as", "as:compact", "how a new series is shown: card, or compact (two lines)")
+    AS = (
+        "as",
+        "as:compact",
+        "how a new series is shown: card, or compact (two lines)",
+        ("With `digest:`, also queue: at these times, all that is open and whose turn it is, instead of what came.",),
+    )
     DIGEST = (
         "digest",
         'digest:"Mon-Fri 09:00"',
@@ -96,6 +101,14 @@ class CardForm(StrEnum):
     COMPACT = "compact"
 
 
+class AsForm(StrEnum):
+    """A value of `as:`: the form of new series, or a queue instead of them."""
+
+    CARD = "card"
+    COMPACT = "compact"
+    QUEUE = "queue"
+
+
 @dataclass(frozen=True, slots=True)
 class DigestTimes:
     """The days and the time, in the room's time zone, at which a digest is posted."""
@@ -110,18 +123,23 @@ class DigestTimes:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionOptions:
-    """The options of a query; `on` is in the order of OnKind, and empty if the query has no `on:`."""
+    """The options of a query; `on` is in the order of OnKind, and empty if the query has no `on:`.
+
+    *as_queue* is true if the digest is the queue of what matches, `as:queue`.
+    """
 
     on: tuple[OnKind, ...] = ()
     form: CardForm | None = None
     digest: DigestTimes | None = None
+    as_queue: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.on or self.form or self.digest)
+        return bool(self.on or self.form or self.digest or self.as_queue)
 
     def __str__(self) -> str:
         parts = [f"{OptionKind.ON}:{','.join(self.on)}"] if self.on else []
         parts += [f"{OptionKind.AS}:{self.form}"] if self.form else []
+        parts += [f"{OptionKind.AS}:{AsForm.QUEUE}"] if self.as_queue else []
         parts += [f'{OptionKind.DIGEST}:"{self.digest}"'] if self.digest else []
         return " ".join(parts)
 
@@ -153,13 +171,13 @@ def read_on(text: str) -> OnKind:
     return choice(OptionKind.ON, OnKind, name.removesuffix("s") if name not in set(OnKind) else name)
 
 
-def read_form(text: str) -> CardForm:
+def read_form(text: str) -> AsForm:
     """Return the form with the name *text*.
 
     Raises:
         ValueMistake: there is none.
     """
-    return choice(OptionKind.AS, CardForm, text.strip().lower())
+    return choice(OptionKind.AS, AsForm, text.strip().lower())
 
 
 def read_digest(text: str) -> DigestTimes:

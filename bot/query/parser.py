@@ -13,6 +13,8 @@ from typing import NoReturn, assert_never
 from bot.query.keys import Key, begins_with_key, is_key, key_named, likely_key
 from bot.query.options import (
     NO_OPTIONS,
+    AsForm,
+    CardForm,
     OnKind,
     OptionKind,
     SubscriptionOptions,
@@ -99,7 +101,7 @@ class _Parser:
         self._scanner = Scanner(text)
         self._terms: list[tuple[Term, int, int]] = []  # with start and end
         self._options = NO_OPTIONS
-        self._option_kinds: set[OptionKind] = set()
+        self._option_places: dict[OptionKind, tuple[int, int]] = {}  # start and end
 
     def query(self) -> Query:
         if len(self._text) > MAX_QUERY_CHARACTERS:
@@ -125,9 +127,25 @@ class _Parser:
             if term.key is Key.STALE and query.options.digest is None:
                 reason = "Nothing arrives when something becomes stale: add a digest, or look with find;"
                 self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {OptionKind.DIGEST.example}")
+            if term.key is Key.TURN and query.options.digest is None:
+                reason = "Nothing arrives when it becomes somebody's turn: add a digest, or look with queue or find;"
+                self._refuse(start, end, reason, f"e.g. {self._text[start:end]} {OptionKind.DIGEST.example}")
             if IsFlag.MINE in term.values and not has_addresses:
                 reason = "is:mine needs addresses of yours, which you name with “me” in a direct chat."
                 self._refuse(start, end, reason, "Here, name the submitter: from:jane@example.org")
+
+        self._check_queue(query)
+
+    def _check_queue(self, query: Query) -> None:
+        """Reject a *query* whose options contradict the list that a queue is."""
+        if not query.is_queue:
+            return
+        if query.options.digest is None:
+            reason = f"{OptionKind.AS}:{AsForm.QUEUE} needs the times at which the queue is posted,"
+            self._refuse(*self._option_places[OptionKind.AS], reason, f"e.g. {OptionKind.DIGEST.example}")
+        if query.options.on:
+            reason = "A queue lists what is open, and no news; on: has no meaning in it."
+            self._refuse(*self._option_places[OptionKind.ON], reason, "Leave it out, or make two subscriptions.")
 
     def _group(self, depth: int) -> _Group:
         """Parse a group up to its closing parenthesis, or to the end of the text."""
@@ -229,12 +247,12 @@ class _Parser:
             self._refuse(start - 1, end, reason, "Leave out the -.")
         if depth:
             self._refuse(start, end, f"{option}: is for the whole query.", "Put it outside the parentheses.")
-        if option in self._option_kinds:
+        if option in self._option_places:
             self._refuse(start, end, f"{option}: stands twice.", f"Once is enough, e.g. {option.example}")
         check_blanks(self._scanner, option, tokens, start)
         if option is not OptionKind.ON and len(tokens) > 1:
             self._refuse(tokens[0].start, end, f"{option}: takes one value,", f"e.g. {option.example}")
-        self._option_kinds.add(option)
+        self._option_places[option] = start, end
         self._options = self._with_option(option, tokens)
 
     def _bare_digest(self) -> list[Token]:
@@ -254,7 +272,7 @@ class _Parser:
                     case OptionKind.ON:
                         kinds.append(read_on(token.text))
                     case OptionKind.AS:
-                        return replace(self._options, form=read_form(token.text))
+                        return self._with_form(read_form(token.text))
                     case OptionKind.DIGEST:
                         return replace(self._options, digest=read_digest(token.text))
                     case _:
@@ -262,6 +280,11 @@ class _Parser:
             except ValueMistake as mistake:
                 self._refuse(token.start, token.end, mistake.reason, mistake.hint)
         return replace(self._options, on=tuple(on for on in OnKind if on in kinds))
+
+    def _with_form(self, form: AsForm) -> SubscriptionOptions:
+        if form is AsForm.QUEUE:
+            return replace(self._options, as_queue=True)
+        return replace(self._options, form=CardForm(form))
 
     def _refuse(self, start: int, end: int, reason: str, hint: str | None = None) -> NoReturn:
         self._scanner.refuse(start, end, reason, hint)

@@ -95,6 +95,7 @@ _CHANGES = {
     FactName.CHECKS: OnKind.CHECK,
 }
 _DEFAULT_HEARS = frozenset(DEFAULT_ON)
+_NOTHING = frozenset[OnKind]()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class Query:
     tree: Node
     options: SubscriptionOptions = NO_OPTIONS
     _implied: frozenset[OnKind] | None = field(default=None, init=False, repr=False, compare=False)
+    _is_queue: bool | None = field(default=None, init=False, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.tree} {self.options}" if self.options else str(self.tree)
@@ -111,9 +113,19 @@ class Query:
     @property
     def hears(self) -> frozenset[OnKind]:
         """The kinds of news to post: those of `on:` (default: new and revision), and those that terms imply."""
+        if self.is_queue:
+            return _NOTHING
         if not self.options.on and not self.implied:
             return _DEFAULT_HEARS
         return self.implied.union(self.options.on or DEFAULT_ON)
+
+    @property
+    def is_queue(self) -> bool:
+        """Return whether its digest is a queue, by `as:queue` or because it asks whose turn it is; it posts no news."""
+        if self._is_queue is None:
+            by_turn = any(FactName.TURN in term.facts for term in terms_of(self.tree))
+            object.__setattr__(self, "_is_queue", self.options.as_queue or by_turn)
+        return bool(self._is_queue)
 
     @property
     def implied(self) -> frozenset[OnKind]:

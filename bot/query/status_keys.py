@@ -18,6 +18,7 @@ from bot.query.values import (
     CheckCondition,
     IsFlag,
     Transition,
+    Turn,
     Value,
     ValueMistake,
     choice,
@@ -221,6 +222,38 @@ class AgeKey(UnindexedKey):
 
     def instead(self, facts: Facts, _values: Sequence[Value], /) -> Things:
         return (_spelled_idle(facts.more.idle),) if facts.more.idle is not None else ()
+
+
+class TurnKey(UnindexedKey):
+    """A key for whose turn an open submission is."""
+
+    def read(self, text: str) -> Turn:
+        name = " ".join(text.lower().replace("-", " ").split())
+        return choice(self.name, Turn, _TURN_WORDS.get(name, name))
+
+    def find(self, patch: PatchView, value: Value) -> Things:
+        turn = patch.facts.more.turn
+        return (_TURNS[turn],) if turn is not None and turn == value else ()
+
+    def instead(self, facts: Facts, _values: Sequence[Value], /) -> Things:
+        return (_TURNS[facts.more.turn],) if facts.more.turn is not None else ("a patch of which nothing is known",)
+
+    def past_refusal(self, term: str, _value: Value, /) -> str | None:
+        return f"{term} is about what is open now, not about what came. Look with queue or find."
+
+
+_TURNS: Final = {
+    Turn.FAILING: "a check that fails",
+    Turn.AUTHOR: "the submitter's turn",
+    Turn.READY: "ready to be applied",
+    Turn.REVIEW: "the reviewers' turn",
+}
+_TURN_WORDS: Final[Mapping[str, Turn]] = {
+    **dict.fromkeys(("fail", "fails", "failed", "broken", "ci"), Turn.FAILING),
+    **dict.fromkeys(("submitter", "waiting", "waiting for the author", "waiting for author"), Turn.AUTHOR),
+    **dict.fromkeys(("reviewed", "apply", "merge"), Turn.READY),
+    **dict.fromkeys(("reviewer", "reviewers", "maintainer", "needs review", "review needed"), Turn.REVIEW),
+}
 
 
 def _slug(name: str) -> str:

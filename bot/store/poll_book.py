@@ -20,8 +20,10 @@ from bot.poll import KnownSeries, ListMark, OpenSubmission, OpenSubmissions, Pol
 from bot.store import rows, schema
 from bot.store.apply_updates import PollChanges
 from bot.store.book import Book, drop_batch, readable
+from bot.store.comment_book import CommentBook
 from bot.store.following_tables import follow
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
+from bot.store.queue_book import QueueBook
 from bot.store.recheck_book import RecheckBook
 from bot.submission import SubmissionKind, SubmissionRef
 
@@ -129,6 +131,7 @@ class PollBook(PatchBook):
         known = await changes.read_before()
         await self._write_results(poll, known)
         changed = await changes.apply()
+        await CommentBook(self._connection, self._now).save(poll)
         if poll.followed.rechecks is not None:
             await RecheckBook(self._connection, self._now).save(poll, poll.followed.rechecks, changed)
         return changed
@@ -265,7 +268,8 @@ class PollBook(PatchBook):
         posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.catch_up, schema.retry, follow)
         for table in (*known, *posted, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
-        await RecheckBook(self._connection, self._now).forget(server)
+        for book in (RecheckBook, CommentBook, QueueBook):
+            await book(self._connection, self._now).forget(server)
 
 
 class SweepBook(Book):

@@ -15,6 +15,7 @@ from bot.store.digest_book import DigestBook
 from bot.store.flood_book import FloodBook
 from bot.store.follow_book import FollowBook
 from bot.store.outbox_book import OutboxBook
+from bot.store.queue_book import QueueBook
 from bot.store.retry_book import RetryBook
 from bot.store.subscription_book import SubscriptionBook
 from bot.store.token_book import TokenBook
@@ -59,6 +60,7 @@ class RoomBooks:
     retries: RetryBook
     tokens: TokenBook
     follows: FollowBook
+    queues: QueueBook
 
 
 class SessionBook:
@@ -74,6 +76,7 @@ class SessionBook:
         self._retries = books.retries
         self._tokens = books.tokens
         self._follows = books.follows
+        self._queues = books.queues
 
     async def load(self, user: UserId) -> SessionState:
         """Return the stored state for the account *user*; the rooms are the same for every account."""
@@ -204,6 +207,7 @@ class SessionBook:
         await self._subscriptions.move(old, new)
         await self._tokens.move(old, new)
         await self._follows.move(old, new)
+        await self._queues.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:
         """Set columns of a room, which is added if it is new."""

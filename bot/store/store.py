@@ -15,6 +15,7 @@ from bot.incidents import Incidents
 from bot.store import migrate
 from bot.store.act_book import ActBook
 from bot.store.card_book import CardBook
+from bot.store.comment_book import CommentBook
 from bot.store.digest_book import DigestBook, DigestHelpers
 from bot.store.due_book import DueBook
 from bot.store.engine import READ_ONLY, connect, file_of, plain_errors, written_by
@@ -24,6 +25,7 @@ from bot.store.inbox_book import InboxBook
 from bot.store.outbox_book import KEEP_SAID, OutboxBook
 from bot.store.patch_book import VersionBook
 from bot.store.poll_book import PollBook, SweepBook
+from bot.store.queue_book import QueueBook
 from bot.store.queued_change_book import QueuedChangeBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.retry_book import RetryBook
@@ -123,14 +125,15 @@ class Transaction:
     def session(self) -> SessionBook:
         """The Matrix account and its rooms."""
         books = RoomBooks(
-            self.outbox,
-            self.cards,
-            self.digests,
-            self.floods,
-            self.subscriptions,
-            self.retries,
-            self.tokens,
-            self.follows,
+            outbox=self.outbox,
+            cards=self.cards,
+            digests=self.digests,
+            floods=self.floods,
+            subscriptions=self.subscriptions,
+            retries=self.retries,
+            tokens=self.tokens,
+            queues=self.queues,
+            follows=self.follows,
         )
         return SessionBook(self._connection, books)
 
@@ -153,6 +156,16 @@ class Transaction:
     def rechecks(self) -> RecheckBook:
         """The schedule of comment rechecks."""
         return RecheckBook(self._connection, self.now)
+
+    @cached_property
+    def comments(self) -> CommentBook:
+        """The authors of comments."""
+        return CommentBook(self._connection, self.now)
+
+    @cached_property
+    def queues(self) -> QueueBook:
+        """Where queues are used, and the numbers of listed rows."""
+        return QueueBook(self._connection, self.now)
 
     @cached_property
     def due(self) -> DueBook:
@@ -306,6 +319,8 @@ _TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "early updates": lambda tx: tx.watch.tidy_early_updates(),
     "checks": lambda tx: tx.watch.tidy_checks(),
     "comments": lambda tx: tx.watch.tidy_comments(),
+    "authors of comments": lambda tx: tx.comments.tidy(),
+    "queues": lambda tx: tx.queues.tidy(),
     "unreadable objects": lambda tx: tx.watch.tidy_pending(),
     "patches": lambda tx: tx.watch.tidy_patches(),
     "series": lambda tx: tx.watch.tidy_series(),

@@ -13,6 +13,7 @@ from bot.ids import RoomId, SubscriptionId, UserId
 from bot.query.options import CardForm
 from bot.query.query import Query
 from bot.store import schema
+from bot.store.queue_book import QueueBook
 from bot.subscriptions.registry import RoomChoices
 from bot.subscriptions.subscription import ChatSubscription, QueryContext
 
@@ -111,7 +112,11 @@ class SubscriptionBook:
                 for each in await self._subscriptions()
             ),
             muted={RoomId(row["room"]): row["until"] for row in await self._all(sa.select(mute))},
-            chosen=RoomChoices(quiet=_where(chosen, NOTIFY, "off"), compact=_where(chosen, MODE, CardForm.COMPACT)),
+            chosen=RoomChoices(
+                quiet=_where(chosen, NOTIFY, "off"),
+                compact=_where(chosen, MODE, CardForm.COMPACT),
+                queues=await QueueBook(self._connection, self._now).rooms(),
+            ),
             left=frozenset(RoomId(row["room"]) for row in await self._all(sa.select(room).where(room.c.left))),
         )
 

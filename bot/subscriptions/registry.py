@@ -57,10 +57,14 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class RoomChoices:
-    """The settings made in rooms: direct chats without ringing, and rooms with compact cards."""
+    """The settings made in rooms: direct chats without ringing, and rooms with compact cards.
+
+    *queues* are those where somebody asks for the queue, with the last time (UTC).
+    """
 
     quiet: frozenset[RoomId] = frozenset()
     compact: frozenset[RoomId] = frozenset()
+    queues: Mapping[RoomId, datetime] = field(default_factory=dict)
 
 
 class SubscriptionRegistry:
@@ -70,6 +74,7 @@ class SubscriptionRegistry:
         self.index = Index()
         self.quiet: set[RoomId] = set()  # direct chats without ringing
         self.compact: set[RoomId] = set()  # rooms with compact cards
+        self.queues: dict[RoomId, datetime] = {}  # rooms where somebody asks for the queue, with the last time (UTC)
         self.are_stale = False
         self.changing = asyncio.Lock()  # held from before a change is written until the index has followed it
         self._known: dict[SubscriptionId, Subscription] = {}
@@ -153,6 +158,8 @@ class SubscriptionRegistry:
         for chosen in (self.quiet, self.compact):
             if old in chosen:
                 chosen.add(new)
+        if old in self.queues:
+            self.queues[new] = self.queues.pop(old)
         for id_ in sorted(self._in_room.pop(old, ())):
             known = self._known.pop(id_)
             self._muted.pop(id_, None)
@@ -177,6 +184,8 @@ class SubscriptionRegistry:
         for kept, now in ((self.quiet, chosen.quiet), (self.compact, chosen.compact)):
             kept.clear()
             kept.update(now)
+        self.queues.clear()
+        self.queues.update(chosen.queues)
         for room in list(self._in_room):
             self._again(room)
 

@@ -186,7 +186,7 @@ def test_a_patch_that_a_value_matches_has_its_handle_and_no_other_has_one_that_d
 def test_the_keys_that_are_not_indexed() -> None:
     unindexed = [key for key in Key if not key.spec.fields]
 
-    assert unindexed == snapshot([Key.VERSION, Key.PATCHES, Key.STALE, Key.TEXT])
+    assert unindexed == snapshot([Key.VERSION, Key.PATCHES, Key.STALE, Key.TURN, Key.TEXT])
     assert all(term.key.spec.handle(value) is None for term in TERMS if term.key in unindexed for value in term.values)
 
 

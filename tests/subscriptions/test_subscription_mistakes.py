@@ -183,7 +183,7 @@ on: takes new, revision, state, check or comment. Did you mean on:state?""",
         """\
 as:carb path:a
    ^^^^
-as: takes card or compact. Did you mean as:card?""",
+as: takes card, compact or queue. Did you mean as:card?""",
         """\
 digest:hourly path:a
        ^^^^^^
@@ -402,6 +402,27 @@ path:a stale:14d
 Nothing arrives when something becomes stale: add a digest, or look with find; e.g. stale:14d digest:"Mon-Fri 09:00\"""",  # noqa: E501  # as it is said
         ),
         (
+            "path:a turn:ready",
+            """\
+path:a turn:ready
+       ^^^^^^^^^^
+Nothing arrives when it becomes somebody's turn: add a digest, or look with queue or find; e.g. turn:ready digest:"Mon-Fri 09:00\"""",  # noqa: E501  # as it is said
+        ),
+        (
+            "path:a as:queue",
+            """\
+path:a as:queue
+       ^^^^^^^^
+as:queue needs the times at which the queue is posted, e.g. digest:"Mon-Fri 09:00\"""",
+        ),
+        (
+            "path:a as:queue on:comment digest:daily",
+            """\
+path:a as:queue on:comment digest:daily
+                ^^^^^^^^^^
+A queue lists what is open, and no news; on: has no meaning in it. Leave it out, or make two subscriptions.""",
+        ),
+        (
             "path:a OR (x -is:pull,mine)",
             """\
 path:a OR (x -is:pull,mine)
@@ -422,6 +443,26 @@ def test_a_digest_may_tell_what_is_stale_and_a_person_what_is_theirs() -> None:
     text = 'is:mine stale:14d digest:"Mon 09:00"'
 
     assert parse_subscription(text, has_addresses=True) == parse(text)
+
+
+def test_a_queue_posts_no_news() -> None:
+    for text in ('path:a as:queue digest:"Mon 09:00"', 'path:a turn:review digest:"Mon 09:00"'):
+        query = parse_subscription(text, has_addresses=False)
+
+        assert (query.is_queue, query.hears, str(query)) == (True, frozenset(), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("turn:Review", "turn:review"),
+        ("turn:waiting,reviewed", "turn:author,ready"),
+        ('turn:"needs review"', "turn:review"),
+        ("turn:needs-review -turn:fail", "turn:review -turn:failing"),
+    ],
+)
+def test_whose_turn_is_read_in_the_words_of_the_sections(text: str, canonical: str) -> None:
+    assert str(parse(text)) == canonical
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from bot.query.maintainers.file import Rule, RuleKind, Section
 from bot.query.maintainers.maintainers import SectionMatch
 from bot.query.parser import parse
 from bot.query.query import Query
+from bot.query.values import Turn
 
 ROOM = RoomId("!room:example.org")
 
@@ -34,6 +35,7 @@ VALUES = {
     "check": ["fail", "success", "fail/build*", "success/a/b"],
     "is": ["mine", "pull", "complete", "reviewed", "archived"],
     "stale": ["1d", "2w"],
+    "turn": ["review", "author", "ready"],
     "text": ["kmalloc", "/mal+oc/"],
 }
 PATHS = ["a", "a/b.c", "a/b/c.h", "b/b.c", "docs/a", "docs/a/b.rst"]
@@ -103,6 +105,7 @@ FACTS = st.builds(
         former_state=st.sampled_from([None, "new", "rejected"]),
         checks=st.lists(st.sampled_from(CHECKS), max_size=3, unique=True).map(tuple),
         idle=st.none() | st.integers(0, 20).map(lambda days: timedelta(days=days)),
+        turn=st.none() | st.sampled_from(Turn),
         sections=st.lists(st.sampled_from(SECTIONS), max_size=3, unique=True).map(tuple),
         known_sections=st.sampled_from([frozenset[str](), frozenset({"virtio", "virtio sound", "radio"})]),
     ),

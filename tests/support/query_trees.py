@@ -6,7 +6,7 @@ from bot.patchwork.model import CheckState
 from bot.query.keys import Key
 from bot.query.options import CardForm, DigestTimes, OnKind, SubscriptionOptions
 from bot.query.query import Node, Not, Query, Term, all_of, any_of
-from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition, Value
+from bot.query.values import Age, Bound, CheckCondition, IsFlag, Regex, Transition, Turn, Value
 
 WORDS = st.text('ab9_/,"()\\ -:*[]>Ä', min_size=1, max_size=10).map(lambda text: " ".join(text.split())).filter(bool)
 ADDRESSES = st.sampled_from(["jane@x.org", "@x.org", "Joe@y.org"])
@@ -35,6 +35,7 @@ VALUES: dict[Key, st.SearchStrategy[Value]] = {
     Key.CHECK: st.builds(CheckCondition, st.sampled_from(CheckState), CONTEXTS),
     Key.IS: st.sampled_from(IsFlag),
     Key.STALE: st.builds(Age, st.integers(1, 9999)),
+    Key.TURN: st.sampled_from(Turn),
     Key.TEXT: WORDS | REGEXES,
 }
 TERMS = st.sampled_from(Key).flatmap(
@@ -54,10 +55,9 @@ NODES: st.SearchStrategy[Node] = st.recursive(TERMS, _grown, max_leaves=12)
 DIGESTS = st.builds(
     DigestTimes, st.frozensets(st.integers(0, 6), min_size=1), hour=st.integers(0, 23), minute=st.integers(0, 59)
 )
-OPTIONS = st.builds(
-    SubscriptionOptions,
-    on=st.sets(st.sampled_from(OnKind)).map(lambda chosen: tuple(on for on in OnKind if on in chosen)),
-    form=st.none() | st.sampled_from(CardForm),
-    digest=st.none() | DIGESTS,
+ONS = st.sets(st.sampled_from(OnKind)).map(lambda chosen: tuple(on for on in OnKind if on in chosen))
+FORMS = st.none() | st.sampled_from(CardForm)
+OPTIONS = st.builds(SubscriptionOptions, on=ONS, form=FORMS, digest=st.none() | DIGESTS) | st.builds(
+    SubscriptionOptions, on=ONS, digest=st.none() | DIGESTS, as_queue=st.booleans()
 )
 QUERIES = st.builds(Query, NODES, OPTIONS)

@@ -149,6 +149,7 @@ class Index:
         self._pattern_uses: dict[str, int] = {}
         self._listeners: dict[OnKind, set[SubscriptionId]] = {on: set() for on in OnKind if on not in ARRIVALS}
         self._on_review: set[SubscriptionId] = set()
+        self._queues: set[SubscriptionId] = set()
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -169,6 +170,11 @@ class Index:
     def waits_for_reviews(self) -> bool:
         """Return whether any subscription depends on the reviewers of a patch."""
         return bool(self._on_review)
+
+    @property
+    def has_queues(self) -> bool:
+        """Return whether any subscription posts a queue."""
+        return bool(self._queues)
 
     def add(self, subscription: Subscription) -> None:
         """Add *subscription*, which replaces one with the same id."""
@@ -227,6 +233,8 @@ class Index:
             self._listeners[on].add(subscription.id)
         if entry.looks_at_reviewers:
             self._on_review.add(subscription.id)
+        if subscription.query.is_queue:
+            self._queues.add(subscription.id)
         if decision is not None:
             for handle in decision.any_of:
                 bucket = self._bucket(handle)
@@ -244,6 +252,7 @@ class Index:
         for listeners in self._listeners.values():
             listeners.discard(id_)
         self._on_review.discard(id_)
+        self._queues.discard(id_)
         if (decision := decision_of(entry.tree)) is not None:
             for handle in decision.any_of:
                 bucket = self._bucket(handle)

@@ -15,6 +15,7 @@ def upgrade() -> None:
     _notices()
     _rooms()
     _following()
+    _queues()
 
 
 def _servers() -> None:
@@ -524,3 +525,46 @@ def _following() -> None:
         sa.PrimaryKeyConstraint("room", "event", name="pk_follow_reaction"),
     )
     op.create_index("ix_follow_reaction_follow", "follow_reaction", ["follow"], unique=False)
+
+
+def _queues() -> None:
+    """Create the tables of queues."""
+    op.create_table(
+        "mail_comment",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("object", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(), nullable=False),
+        sa.Column("trailers", sa.JSON(), nullable=False),
+        sa.Column("read_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "kind", "id", name="pk_mail_comment"),
+    )
+    op.create_index("ix_mail_comment_server_kind_object", "mail_comment", ["server", "kind", "object"], unique=False)
+    op.create_index("ix_mail_comment_read_at", "mail_comment", ["read_at"], unique=False)
+    op.create_table(
+        "mail_read",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("read_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "kind", "object", name="pk_mail_read"),
+    )
+    op.create_index("ix_mail_read_read_at", "mail_read", ["read_at"], unique=False)
+    op.create_table(
+        "queue_room",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("used_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("room", name="pk_queue_room"),
+    )
+    op.create_table(
+        "listed_row",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("room", "number", name="pk_listed_row"),
+    )
