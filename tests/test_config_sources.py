@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
@@ -186,7 +186,6 @@ TABLES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(variables=st.dictionaries(st.sampled_from(VARIABLES) | st.text(), TEXTS | TABLES.map(json.dumps)))
 def test_whatever_the_environment_holds_a_mistake_is_a_line_with_a_key(variables: dict[str, str]) -> None:
     try:

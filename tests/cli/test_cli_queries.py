@@ -77,9 +77,7 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, capsys: pytest.Captur
     )
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=300) | st.lists(st.binary(max_size=20), max_size=3).map(lambda n: diff_of(*n)))
 def test_any_bytes_have_paths_or_none(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     type_in(monkeypatch, content)

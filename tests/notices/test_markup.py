@@ -182,7 +182,6 @@ def plain_words(body: str, urls: tuple[str, ...]) -> list[str]:
     return [word for word in body.split() if word != "•"]
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     shown_cards(),
     st.sampled_from([SITE, replace(SITE, archive=ARCHIVE + "{msgid}/"), ServerLinks("http://h:8/pw", False)]),
@@ -191,7 +190,6 @@ def test_no_card_is_unfit_for_a_room(shown: Shown, site: ServerLinks) -> None:
     assert_fit_for_a_room(drawn(shown, site), site.allowed)
 
 
-@settings(max_examples=150, deadline=None)
 @given(shown_cards())
 def test_every_card_takes_few_lines(shown: Shown) -> None:
     """At most four above the fold, none of which is wrapped; at most fourteen where nothing is folded."""
@@ -206,7 +204,6 @@ def test_every_card_takes_few_lines(shown: Shown) -> None:
     assert len(lines) + len(re.findall("<(?:summary|li|br|p)>", below)) <= 14
 
 
-@settings(max_examples=150, deadline=None)
 @given(patches(), texts)
 def test_no_answer_is_unfit_for_a_room(patch: Patch, remark: str) -> None:
     document = (*patch_shown(patch, of_series(patch, name=remark), SITE), *said(remark))
@@ -214,7 +211,6 @@ def test_no_answer_is_unfit_for_a_room(patch: Patch, remark: str) -> None:
     assert_fit_for_a_room(document, SITE.allowed)
 
 
-@settings(max_examples=100, deadline=None)
 @given(patches(), texts, texts)
 def test_no_look_up_is_unfit_for_a_room(patch: Patch, text: str, other: str) -> None:
     series = of_series(patch, name=text)
@@ -234,13 +230,11 @@ def test_no_look_up_is_unfit_for_a_room(patch: Patch, text: str, other: str) -> 
         assert_fit_for_a_room(document, SITE.allowed)
 
 
-@settings(max_examples=150, deadline=None)
 @given(documents)
 def test_no_document_is_unfit_for_a_room(document: Document) -> None:
     assert_fit_for_a_room(document, Allowed((ARCHIVE,)))
 
 
-@settings(max_examples=150, deadline=None)
 @given(shown_cards())
 def test_both_forms_say_the_same(shown: Shown) -> None:
     body, html = written(card(shown, SITE)[:1], SITE.allowed)  # what is folded is not in the plain form

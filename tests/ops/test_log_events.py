@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from log_events_page import MEANINGS, PROGRAM, log_events, page
+from support.program_trees import program_trees
 
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 NO_EVENT = re.compile(
@@ -14,10 +15,10 @@ NO_EVENT = re.compile(
 
 
 def strings() -> Iterator[str]:
-    for path in PROGRAM.rglob("*.py"):
+    for path, tree in program_trees().items():
         if path.relative_to(PROGRAM).parts[0] in {"sample_patchwork", "demo"}:
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
 

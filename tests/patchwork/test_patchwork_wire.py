@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
@@ -293,7 +293,6 @@ values = st.recursive(
 
 
 @given(values | st.fixed_dictionaries({"id": st.just(1), "project": st.just(PROJECT)}, optional={"headers": values}))
-@settings(max_examples=150, deadline=None)
 def test_reading_anything_raises_nothing_but_garbled(value: object) -> None:
     for body in (json.dumps(value).encode(), json.dumps([value, EVENT]).encode()):
         with suppress(Garbled):

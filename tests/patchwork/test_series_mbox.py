@@ -175,7 +175,6 @@ def test_whatever_comes_is_the_whole_series_or_none(text: str) -> None:
 
 
 @given(st.permutations([1, 2, 3]), st.lists(st.integers(1, 4), max_size=2), st.booleans())
-@settings(max_examples=100, deadline=None)
 def test_an_mbox_is_taken_if_and_only_if_it_has_each_patch_once(order: list[int], more: list[int], crlf: bool) -> None:
     text = "\n".join(part(patch) for patch in [*order, *more])
 

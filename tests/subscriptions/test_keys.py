@@ -3,13 +3,11 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from inline_snapshot import snapshot
 
-import bot
 from bot.ids import ProjectName, ServerName
 from bot.patchwork.model import Person
 from bot.query.facts import ExtraFacts, FactName, Facts, PatchView
@@ -21,8 +19,8 @@ from bot.query.parser import parse
 from bot.query.query import Term, patterns_of, terms_of
 from bot.store.patch_scan import STORED_FACTS
 from support.index_samples import FACTS, VALUES
+from support.program_trees import PROGRAM, program_trees
 
-PROGRAM = Path(bot.__file__).parent
 TERMS = [term for key, values in VALUES.items() for value in values for term in terms_of(parse(f"{key}:{value}").tree)]
 TERMS_OF = {key: [term for term in TERMS if term.key is key] for key in Key}
 NOTHING = Facts(
@@ -58,9 +56,9 @@ def has(patch: PatchView, handle: Handle) -> bool:
     return any(name in text for text in names) if field.are_parts else name in names
 
 
-def tables_of_keys(source: str) -> Iterator[str]:
+def tables_of_keys(tree: ast.Module) -> Iterator[str]:
     """The names of the tables in a module, or in a class of it, that have an entry for some keys."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef):
             continue
         for statement in node.body:
@@ -84,8 +82,8 @@ def _is_key(node: ast.expr | None) -> bool:
 def test_no_module_has_a_second_table_of_keys() -> None:
     tables = {
         str(path.relative_to(PROGRAM)): names
-        for path in PROGRAM.rglob("*.py")
-        if (names := list(tables_of_keys(path.read_text())))
+        for path, tree in program_trees().items()
+        if (names := list(tables_of_keys(tree)))
     }
 
     assert tables == {
@@ -104,7 +102,7 @@ def test_no_module_has_a_second_table_of_keys() -> None:
     ],
 )
 def test_a_second_table_would_be_noticed(table: str) -> None:
-    assert list(tables_of_keys(table))
+    assert list(tables_of_keys(ast.parse(table)))
 
 
 def test_a_kind_of_key_that_lacks_an_aspect_cannot_be_made() -> None:

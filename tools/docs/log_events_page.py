@@ -4,6 +4,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from bot.store.retry_book import RetryKind
@@ -161,14 +162,15 @@ class LogEvent:
     fields: tuple[str, ...]
 
 
-def log_events() -> list[LogEvent]:
+@cache
+def log_events() -> tuple[LogEvent, ...]:
     """Return all events that the program may log, by name."""
     levels: dict[str, set[str]] = {}
     fields: dict[str, dict[str, None]] = {}
     for name, level, more in [*_logged(), *((kind.incident, *_INCIDENT) for kind in RetryKind)]:
         levels.setdefault(name, set()).add(level)
         fields.setdefault(name, {}).update(dict.fromkeys(more))
-    return [LogEvent(name, tuple(sorted(levels[name])), tuple(fields[name])) for name in sorted(levels)]
+    return tuple(LogEvent(name, tuple(sorted(levels[name])), tuple(fields[name])) for name in sorted(levels))
 
 
 def _logged() -> Iterator[tuple[str, str, tuple[str, ...]]]:
