@@ -21,10 +21,10 @@ from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.content import (
     MAX_SEALED_BYTES,
     OUR_TYPES,
+    encrypted_content,
     event_content,
     event_type,
     is_ours,
-    sealed,
     tagged,
 )
 from bot.matrix.device import Device
@@ -245,7 +245,7 @@ class MatrixClient:
         content, tag = event_content(message, MAX_SEALED_BYTES), self.encryption.tag(message.tag.key)
         if message.reaction is not None:
             return kind, tagged(content, tag)
-        return "m.room.encrypted", sealed(content, await self.encryption.sealed(room, kind, content), tag)
+        return "m.room.encrypted", encrypted_content(content, await self.encryption.encrypt(room, kind, content), tag)
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
         """Return our event with this key, searching back to *since* (UTC), through at most 1,000 of our events.

@@ -104,7 +104,7 @@ def tagged(content: Content, tag: str) -> Content:
     return {**{name: value for name, value in content.items() if name != KEY}, TAG: tag}
 
 
-def sealed(content: Content, ciphertext: Content, tag: str) -> Content:
+def encrypted_content(content: Content, ciphertext: Content, tag: str) -> Content:
     """Return the visible content of an encrypted message: its relation, which the homeserver needs, and its *tag*."""
     relation = {name: content[name] for name in ("m.relates_to",) if name in content}
     return {**ciphertext, **relation, TAG: tag}

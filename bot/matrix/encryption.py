@@ -293,7 +293,7 @@ class Encryption:
         """Return the tag for *key* outside the encrypted part."""
         return tag_of(self._secret, key)
 
-    async def sealed(self, room: RoomId, kind: str, content: Content) -> Content:
+    async def encrypt(self, room: RoomId, kind: str, content: Content) -> Content:
         """Return the content of an `m.room.encrypted` with *content* for all current members of *room*.
 
         Raises:
@@ -309,7 +309,7 @@ class Encryption:
         try:
             if not await self._step(self._machine.is_settled, room, audience):
                 await self._share(room, audience)
-            return await self._step(self._machine.sealed, room, kind, content)
+            return await self._step(self._machine.encrypt, room, kind, content)
         except KeyLost as error:
             raise Temporary(str(error)) from error
 

@@ -138,7 +138,7 @@ class World:
         ]
         for parcel in parcels:
             machine.arrived(SEALED, parcel)
-        content = machine.sealed(SEALED, "m.room.message", {"msgtype": "m.text", "body": "!pw version"})
+        content = machine.encrypt(SEALED, "m.room.message", {"msgtype": "m.text", "body": "!pw version"})
         event = self.homeserver.event(SEALED, "m.room.encrypted", content, sender=FRIEND)
         check.sealed.append(EventId(str(event["event_id"])))
         return keys, event

@@ -200,8 +200,8 @@ def test_a_key_that_arrives_is_tried_at_its_own_messages_only(bot: Device, ann: 
     [parcel] = ann.parcels(bot.user)
     bot.reads(ann.says("early", "$early"), *(lost(number) for number in range(100)))
     tried: list[str] = []
-    opened = bot.machine._rooms.opened
-    bot.machine._rooms.opened = lambda room, event: (tried.append(event.id), opened(room, event))[1]  # type: ignore[method-assign, func-returns-value]
+    opened = bot.machine._rooms.decrypt
+    bot.machine._rooms.decrypt = lambda room, event: (tried.append(event.id), opened(room, event))[1]  # type: ignore[method-assign, func-returns-value]
 
     bot.hears(*parcel_for(ann, bot, parcel))
     read = bot.reads()

@@ -256,7 +256,7 @@ def gives(sender: Device, device: Device, known: KnownDevice | None = None, **fi
     assert out is not None
     assert found is not None
     with machine._transaction():
-        sealed = machine._conversations.sealed(found, "m.room_key", {**machine._rooms.key_of(ROOM, out), **fields})
+        sealed = machine._conversations.encrypt(found, "m.room_key", {**machine._rooms.key_of(ROOM, out), **fields})
     device.hears(ToDeviceEvent(sender.user, "m.room.encrypted", sealed))
 
 

@@ -15,11 +15,11 @@ from bot.matrix.content import (
     MAX_CONTENT_BYTES,
     MAX_SEALED_BYTES,
     encoded,
+    encrypted_content,
     event_content,
     event_type,
     is_ours,
     key_of,
-    sealed,
     size,
     tag_of,
 )
@@ -233,7 +233,7 @@ def test_a_tag_is_the_same_for_the_same_key_and_tells_nothing_without_the_secret
 def test_of_an_encrypted_message_only_its_relation_and_its_tag_are_outside() -> None:
     message = Message("body", "", Tag(NoticeKind.ANSWER, KEY), replies_to=EventId("$asked"))
 
-    assert sealed(event_content(message), {"ciphertext": "x"}, "abc") == {
+    assert encrypted_content(event_content(message), {"ciphertext": "x"}, "abc") == {
         "ciphertext": "x",
         "m.relates_to": {"m.in_reply_to": {"event_id": "$asked"}},
         "org.patchbot.tag": "abc",
@@ -244,9 +244,9 @@ def test_a_message_is_ours_by_its_key_or_by_its_tag() -> None:
     content = event_content(Message("body", "", FULL))
 
     assert is_ours(content, KEY, "abc")
-    assert is_ours(sealed(content, {}, "abc"), KEY, "abc")
+    assert is_ours(encrypted_content(content, {}, "abc"), KEY, "abc")
     edit = event_content(Message("body", "", replace(FULL, key=NoticeKey(f"edit/1/{KEY}")), edits=EventId("$card")))
     assert is_ours(edit, NoticeKey(f"edit/1/{KEY}"), "def")
     assert not is_ours(edit, KEY, "abc")
-    assert not is_ours(sealed(content, {}, "abd"), KEY, "abc")
+    assert not is_ours(encrypted_content(content, {}, "abd"), KEY, "abc")
     assert not is_ours({}, KEY, "abc")

@@ -88,7 +88,7 @@ class Device:
 
     def says(self, body: str, number: str = "$1", **more: object) -> Event:
         """A message in the room."""
-        content = self.machine.sealed(ROOM, "m.room.message", {"msgtype": "m.text", "body": body})
+        content = self.machine.encrypt(ROOM, "m.room.message", {"msgtype": "m.text", "body": body})
         sent_at = self.clock.now()
         return Event(EventId(number), self.user, "m.room.encrypted", {**content, **more}, sent_at)
 

@@ -121,7 +121,7 @@ class WithheldKeys:
         """Store that *device* was notified that it gets no keys."""
         self._vault.put(_TOLD, device.name, "1", name_of(device.user))
 
-    def met(self, device: DeviceKeys) -> None:
+    def note_contact(self, device: DeviceKeys) -> None:
         """Forget the notice to *device*, because there is an Olm session with it; if that breaks, notify it again."""
         self._vault.drop(_TOLD, device.name)
 

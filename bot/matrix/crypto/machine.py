@@ -170,7 +170,7 @@ class CryptoMachine:
         except CryptoRefused as error:
             self._unreached.left_out(device, f"its keys cannot be used: {error}")
         else:
-            self._unreached.met(device)
+            self._unreached.note_contact(device)
 
     def greeting(self, devices: Sequence[DeviceKeys]) -> ToDeviceMessages:
         """Return a message for each new Olm session with *devices*, so that they use it, too."""
@@ -256,13 +256,13 @@ class CryptoMachine:
             raise KeyLost("our session in the room was replaced")
         return out
 
-    def sealed(self, room: RoomId, kind: str, content: Content) -> Content:
+    def encrypt(self, room: RoomId, kind: str, content: Content) -> Content:
         """Return *content* encrypted for the devices that have the session's key."""
         with self._transaction():
             out = self._rooms.outbound(room)
             if out is None:
                 raise KeyLost("there is no outbound session in the room")
-            return self._rooms.sealed(room, out, kind, content)
+            return self._rooms.encrypt(room, out, kind, content)
 
     def left_room(self, room: RoomId) -> None:
         """Forget our session in a room, so that former members cannot read what we send after a return."""
@@ -284,7 +284,7 @@ class CryptoMachine:
             decrypted: dict[RoomId, list[Event]] = {room: [] for room in timelines}
             done: list[UndecryptedMessage] = []
             for each in self._waiting.due(self._now()):
-                event = self._opened(each.room, each.event, may_wait=self._now() < each.until)
+                event = self._decrypt(each.room, each.event, may_wait=self._now() < each.until)
                 if event is not None or each.room not in rooms:
                     done.append(each)
                 if event is not None and each.room in rooms:
@@ -313,16 +313,16 @@ class CryptoMachine:
             if event.type != "m.room.encrypted" or event.state_key is not None or "ciphertext" not in event.content:
                 yield event
             elif event.sender != self.own.user:
-                opened = self._opened(room, event, may_wait=patience is not None)
-                if opened is not None:
-                    yield opened
+                event_read = self._decrypt(room, event, may_wait=patience is not None)
+                if event_read is not None:
+                    yield event_read
                 elif not self._waiting.add(UndecryptedMessage(room, event, int(self._now() + (patience or 0)))):
                     yield replace(event, unreadable=True)
 
-    def _opened(self, room: RoomId, event: Event, *, may_wait: bool) -> Event | None:
+    def _decrypt(self, room: RoomId, event: Event, *, may_wait: bool) -> Event | None:
         """Return *event* decrypted, with its unencrypted relation; None if the key may still arrive."""
         try:
-            kind, content = self._rooms.opened(room, event)
+            kind, content = self._rooms.decrypt(room, event)
         except MissingKey:
             session = str(event.content.get("session_id"))
             if may_wait and self._withheld.code(room, session, event.sender) is None:
@@ -353,11 +353,11 @@ class CryptoMachine:
         reached: list[DeviceKeys] = []
         for device in devices:
             try:
-                sealed = self._conversations.sealed(device, kind, content)
+                ciphertext = self._conversations.encrypt(device, kind, content)
             except CryptoRefused as error:
                 self._unreached.left_out(device, f"its conversation cannot be used: {error}")
             else:
-                messages.setdefault(device.user, {})[device.id] = sealed
+                messages.setdefault(device.user, {})[device.id] = ciphertext
                 reached.append(device)
         return ToDeviceMessages(messages, devices=tuple(reached))
 

@@ -165,7 +165,7 @@ class RoomSessions:
             "org.matrix.msc3061.shared_history": out.shared_history,  # the name before v1.19, still read by clients
         }
 
-    def sealed(self, room: RoomId, out: OutboundSession, kind: str, content: Content) -> Content:
+    def encrypt(self, room: RoomId, out: OutboundSession, kind: str, content: Content) -> Content:
         """Return the content of an `m.room.encrypted` with *content* encrypted."""
         ciphertext = out.session.encrypt(encoded({"type": kind, "content": content, "room_id": room}))
         out.messages += 1
@@ -216,7 +216,7 @@ class RoomSessions:
             its_room, _, session = place.rpartition("|")
             self._vault.drop_owned(_READ, name_of(session, its_room))
 
-    def opened(self, room: RoomId, event: Event) -> tuple[str, Content]:
+    def decrypt(self, room: RoomId, event: Event) -> tuple[str, Content]:
         """Return the decrypted type and content of an `m.room.encrypted`.
 
         Raises:

@@ -76,7 +76,7 @@ class OlmSessions:
             )
         self._keep(device, [session.pickle(self._vault.pickle_key), *self._pickles(device)])
 
-    def sealed(self, device: DeviceKeys, kind: str, content: Content) -> Content:
+    def encrypt(self, device: DeviceKeys, kind: str, content: Content) -> Content:
         """Return a message encrypted for *device*.
 
         Raises:
@@ -113,7 +113,7 @@ class OlmSessions:
             "recipient_keys": {"ed25519": device.ed25519},
         }
 
-    def opened(self, sender: UserId, content: Content, device: DeviceKeys | None) -> DecryptedMessage:
+    def decrypt(self, sender: UserId, content: Content, device: DeviceKeys | None) -> DecryptedMessage:
         """Return the decrypted message from *sender*, sent by *device* as far as that is known.
 
         Raises:

@@ -63,21 +63,21 @@ class ToDeviceInbox:
     def _open(self, event: ToDeviceEvent, now: int) -> None:
         device = self._device(event.sender, event.content)
         try:
-            opened = self.conversations.opened(event.sender, event.content, device)
+            message = self.conversations.decrypt(event.sender, event.content, device)
         except Impostor as error:
             self.faults.add(MESSAGE_REFUSED, f"devices of {event.sender}", str(error))
         except UndecryptableMessage as error:
             _log.info("to_device.undecryptable", user=event.sender, reason=str(error))
             self._doubt(event.sender, device, now)
         else:
-            self._take_opened(opened, device, now)
+            self._take_content(message, device, now)
 
-    def _take_opened(self, opened: DecryptedMessage, device: DeviceKeys | None, now: int) -> None:
-        if device is not None and device.ed25519 != opened.ed25519:
-            _log.warning("device.impersonated", user=opened.sender)
-        elif opened.type == WITHHELD:
-            self._learn_withheld(opened.sender, opened.content, now)
-        elif opened.type == "m.room_key" and (place := self.rooms.learn(opened)) is not None:
+    def _take_content(self, message: DecryptedMessage, device: DeviceKeys | None, now: int) -> None:
+        if device is not None and device.ed25519 != message.ed25519:
+            _log.warning("device.impersonated", user=message.sender)
+        elif message.type == WITHHELD:
+            self._learn_withheld(message.sender, message.content, now)
+        elif message.type == "m.room_key" and (place := self.rooms.learn(message)) is not None:
             self.waiting.arrived(*place)
 
     def _learn_withheld(self, sender: UserId, content: Content, now: int) -> None:

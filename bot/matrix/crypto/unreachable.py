@@ -56,11 +56,11 @@ class UnreachableDevices:
         self.without_key(device, is_away=False)
         self._faults.add(DEVICE_LEFT_OUT, f"devices of {device.user}", f"device {device.id}: {reason}")
 
-    def met(self, device: DeviceKeys) -> None:
+    def note_contact(self, device: DeviceKeys) -> None:
         """Use a device again, because there is a new Olm session with it."""
         self._patience.works(device.name)
         self._untold.pop(device.name, None)
-        self._withheld.met(device)
+        self._withheld.note_contact(device)
 
     def notices(self, sender_key: str) -> ToDeviceMessages:
         """Return the messages to devices that were not notified yet."""
