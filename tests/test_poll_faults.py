@@ -64,11 +64,11 @@ class FaultyAnnouncer(Announcer):
     fault: Fault
     step: str
 
-    async def wanted(self, tx: Transaction, new: Arrived, submission: Submission) -> list[CardRequest]:
+    async def _requests(self, tx: Transaction, new: Arrived, submission: Submission) -> list[CardRequest]:
         """As it is, but for the one."""
         if self.step == "matching":
             self.fault.at(new.about.id)
-        return await super().wanted(tx, new, submission)
+        return await super()._requests(tx, new, submission)
 
     def _cards(self, wanted: Sequence[CardRequest], *known: object) -> list[tuple[CardRequest, Notice]]:
         for each in wanted if self.step == "composing" else ():
@@ -76,14 +76,14 @@ class FaultyAnnouncer(Announcer):
         return super()._cards(wanted, *known)  # type: ignore[arg-type]
 
 
-class FaultyHearing(ChangeReplies):
+class FaultyChangeReplies(ChangeReplies):
     """One that fails what changes in one series."""
 
     fault: Fault
 
-    def _heard(self, changed: ChangedSubmission, followers: AbstractSet[RoomId]) -> list[RoomChanges]:
+    def _by_room(self, changed: ChangedSubmission, followers: AbstractSet[RoomId]) -> list[RoomChanges]:
         self.fault.at(changed.about.id)
-        return super()._heard(changed, followers)
+        return super()._by_room(changed, followers)
 
 
 def in_the_announcer(step: str) -> Break:
@@ -99,12 +99,12 @@ def in_the_announcer(step: str) -> Break:
     return break_it
 
 
-def in_the_hearing(_rig: Rig, bot: Bot, series: int) -> Mend:
+def in_the_change_replies(_rig: Rig, bot: Bot, series: int) -> Mend:
     [(watch, _)] = bot.watches
-    hearing = watch._makers.hearing
-    faulty = FaultyHearing(hearing._audience, hearing._maintainers)
+    replies = watch._makers.change_replies
+    faulty = FaultyChangeReplies(replies._audience, replies._maintainers)
     faulty.fault = Fault(series)
-    watch._makers = replace(watch._makers, hearing=faulty)
+    watch._makers = replace(watch._makers, change_replies=faulty)
     return faulty.fault.mend
 
 
@@ -128,7 +128,7 @@ ARRIVING = {
 CHANGING = {
     "its state is written": in_the_rows("UPDATE OF state ON patch", "NEW.series = {}"),
     "its card is marked": in_the_rows("UPDATE OF touched_at ON card", "NEW.object = {}"),
-    "it is heard": in_the_hearing,
+    "it is heard": in_the_change_replies,
     "its reply is queued": in_the_rows("INSERT ON queued_change", "NEW.card LIKE 'card/sample/series/{}/%'"),
 }
 

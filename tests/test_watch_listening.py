@@ -109,5 +109,5 @@ async def test_who_unsubscribed_hears_nothing_more(tmp_path: Path) -> None:
         for subscription in bot.rooms.index.subscriptions:
             bot.rooms.index.remove(subscription.id)
 
-        assert not bot.rooms.index.anybody_hears([OnKind.COMMENT])
+        assert not bot.rooms.index.has_subscriptions_to([OnKind.COMMENT])
         assert await asked_after(rig, bot, PatchId(series.patches[0])) == []

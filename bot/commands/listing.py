@@ -108,7 +108,7 @@ async def _with_arrivals(tx: Transaction, chat: Sequence[ChatSubscription], now:
         query = _parsed(each)
         digest = query.options.digest if query else None
         due = await tx.digests.next_at(each.room, digest) if digest else None
-        brings = query is None or not ARRIVALS.isdisjoint(query.hears)
+        brings = query is None or not ARRIVALS.isdisjoint(query.news_kinds)
         found.append(ListedSubscription(each, tally[each.id], brings, due))
     return found
 

@@ -59,10 +59,10 @@ def overlaps(
             continue  # one may be in a digest and the other not, so each brings something
         name = f"subscription {subscribed.id} ({subscribed.query})"
         if covers(other.query, within):
-            more = [str(kind) for kind in OnKind if kind in query.hears - other.query.hears]
+            more = [str(kind) for kind in OnKind if kind in query.news_kinds - other.query.news_kinds]
             adds = f"; this adds {OptionKind.ON}:{','.join(more)}." if more else ", and each series is posted once."
             found.append(f"{name} posts all of these series already{adds}")
-        elif covers(within, other.query) and other.query.hears <= query.hears:
+        elif covers(within, other.query) and other.query.news_kinds <= query.news_kinds:
             found.append(f"this includes {name}, which you may end: {unsub} {subscribed.id}")
     return found[:_MOST]
 

@@ -156,7 +156,7 @@ class SubscriptionCommands:
     async def _remarks(self, request: CommandRequest, query: Query, standing: QueryContext) -> list[str]:
         """Return how much a new query brings, and notes on it."""
         within, now = meant(query, standing), self._context.clock.now()
-        brings_series = not ARRIVALS.isdisjoint(query.hears) and servers_of(self._context.places, within)
+        brings_series = not ARRIVALS.isdisjoint(query.news_kinds) and servers_of(self._context.places, within)
         remarks = [await dry_run.expected(self._context.past, within, now)] if brings_series else []
         if standing.project and not names_project(query):
             remarks.insert(0, f"In {standing.project}, the project that is set here.")
@@ -165,7 +165,7 @@ class SubscriptionCommands:
             *late_comments(self._context.places, within),
             *overlaps(query, standing, await self._others(request), typed(request, "unsub")),
         ]
-        notes += [NO_CARD] if ARRIVALS.isdisjoint(query.hears) else []
+        notes += [NO_CARD] if ARRIVALS.isdisjoint(query.news_kinds) else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
 
     async def _others(self, request: CommandRequest) -> list[tuple[ChatSubscription, QueryContext]]:

@@ -17,7 +17,7 @@ from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
 from bot.submission import Contexts, Submission, SubmissionRef
 from bot.subscriptions.follows import with_followers
-from bot.subscriptions.matching import ChangeMatch, PatchChange, RoomMatch, by_room, hearings, sections_of
+from bot.subscriptions.matching import ChangeMatch, PatchChange, RoomMatch, by_room, change_matches, sections_of
 
 _BAD_CHECKS: Mapping[str, int] = {CheckState.WARNING: 1, CheckState.FAIL: 2}  # the larger the worse
 _NO_CONTEXT = "default"  # as Patchwork has it
@@ -182,14 +182,14 @@ _KINDS = {
 class RoomChanges:
     """The changes that matter to a room, of a series or of a patch without one.
 
-    *told* are posted below the card that the room already has; if it has none, it gets one, and only *asked*, the kinds
-    named in an `on:`, are posted below it. *match* has the reasons.
+    *posted* appear below the card that the room already has; if it has none, it gets one, and only *named*, the kinds
+    named in an `on:`, appear below it. *match* has the reasons.
     """
 
     submission: Submission
     match: RoomMatch
-    told: tuple[Change, ...]
-    asked: tuple[Change, ...]
+    posted: tuple[Change, ...]
+    named: tuple[Change, ...]
 
 
 @dataclass(slots=True)
@@ -197,23 +197,23 @@ class _Room:
     """The matches and changes of a room, collected patch by patch."""
 
     matches: list[Match] = field(default_factory=list)
-    told: dict[Change, None] = field(default_factory=dict)
-    asked: dict[Change, None] = field(default_factory=dict)
+    posted: dict[Change, None] = field(default_factory=dict)
+    named: dict[Change, None] = field(default_factory=dict)
 
-    def add(self, hearing: ChangeMatch, changes: tuple[Change, ...]) -> None:
+    def add(self, match: ChangeMatch, changes: tuple[Change, ...]) -> None:
         """Add the changes of a match, unless its subscription collects them in a digest."""
-        self.matches.append(hearing.match)
-        if hearing.match.subscription.query.options.digest is None:
-            self.told.update({change: None for change in changes if _KINDS[change.kind] in hearing.told})
-            self.asked.update({change: None for change in changes if _KINDS[change.kind] in hearing.asked})
+        self.matches.append(match.match)
+        if match.match.subscription.query.options.digest is None:
+            self.posted.update({change: None for change in changes if _KINDS[change.kind] in match.posted})
+            self.named.update({change: None for change in changes if _KINDS[change.kind] in match.named})
 
     def follow(self, changes: Mapping[Change, None]) -> None:
         """Add the changes that people hear of who follow."""
-        self.told |= changes
-        self.asked |= changes
+        self.posted |= changes
+        self.named |= changes
 
 
-def heard(
+def changes_by_room(
     index: Index,
     changed: ChangedSubmission,
     maintainers: Maintainers | None = None,
@@ -226,16 +226,16 @@ def heard(
     rooms: dict[RoomId, _Room] = {}
     followed: dict[Change, None] = {}
     for before, after in _known(changed):
-        changes = tuple(_told(changed, before, after))
+        changes = tuple(_postable(changed, before, after))
         kinds = frozenset(_KINDS[change.kind] for change in changes)
         followed |= dict.fromkeys(filter(_matters_to_followers, changes))
-        if index.anybody_hears(kinds):
+        if index.has_subscriptions_to(kinds):
             happened = PatchChange(*_facts(changed, (before, after), maintainers), kinds)
             in_comments = _rooms_with_comments(index, changes, happened.after)
-            for hearing in hearings(index, happened):
-                room = hearing.match.subscription.room
-                told = [each for each in changes if each.kind is not ChangeKind.TRAILERS or room not in in_comments]
-                rooms.setdefault(room, _Room()).add(hearing, tuple(told))
+            for match in change_matches(index, happened):
+                room = match.match.subscription.room
+                posted = [each for each in changes if each.kind is not ChangeKind.TRAILERS or room not in in_comments]
+                rooms.setdefault(room, _Room()).add(match, tuple(posted))
     submission = Submission(changed.series, changed.after)
     matches = by_room(match for room in rooms.values() for match in room.matches)
     if followed and followers:
@@ -243,7 +243,7 @@ def heard(
         for chat in followers:
             rooms.setdefault(chat, _Room()).follow(followed)
     return [
-        RoomChanges(submission, match, tuple(rooms[match.room].told), tuple(rooms[match.room].asked))
+        RoomChanges(submission, match, tuple(rooms[match.room].posted), tuple(rooms[match.room].named))
         for match in matches
     ]
 
@@ -261,7 +261,7 @@ def _matters_to_followers(change: Change) -> bool:
 def _rooms_with_comments(index: Index, changes: Iterable[Change], after: Facts) -> frozenset[RoomId]:
     """Return the rooms that hear of a review by the comment that has it, and so not a second time."""
     of_comments = frozenset({OnKind.COMMENT})
-    if not any(change.kind is ChangeKind.TRAILERS for change in changes) or not index.anybody_hears(of_comments):
+    if not any(change.kind is ChangeKind.TRAILERS for change in changes) or not index.has_subscriptions_to(of_comments):
         return frozenset()
     return frozenset(
         each.room
@@ -276,20 +276,20 @@ def _known(changed: ChangedSubmission) -> Iterator[tuple[Patch, Patch]]:
     return ((former[patch.id], patch) for patch in changed.after if patch.id in former)
 
 
-def _told(changed: ChangedSubmission, before: Patch, after: Patch) -> Iterator[Change]:
+def _postable(changed: ChangedSubmission, before: Patch, after: Patch) -> Iterator[Change]:
     """Yield the changes of a patch, and of its whole series, that may be posted; the card alone shows the others."""
-    named = False  # a check by its context
+    has_context = False  # of a check
     for change in changed.changes:
         if change.patch not in (None, after.id):
             continue
         if change.kind in (ChangeKind.STATE, ChangeKind.DELEGATE, ChangeKind.ARCHIVED, ChangeKind.COMMENT):
             yield change
         elif change.kind is ChangeKind.CHECK and change.patch is not None:
-            named = True
+            has_context = True
             yield change
         elif change.kind is ChangeKind.TRAILERS and (review := _review(changed, change, before, after)) is not None:
             yield review
-    if before.check is not after.check and not named:
+    if before.check is not after.check and not has_context:
         yield Change(ChangeKind.CHECK, after.id, before.check or "", after.check or "")
 
 

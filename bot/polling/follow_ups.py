@@ -54,7 +54,7 @@ class Watching(Protocol):
     async def watches_comments(self, ref: SubmissionRef) -> bool:
         """Return whether anybody sees comments on *ref*: on a card, by `on:comment`, or by `is:reviewed`."""
 
-    async def hears_comments(self, ref: SubmissionRef) -> bool:
+    async def posts_comments(self, ref: SubmissionRef) -> bool:
         """Return whether a subscription posts comments on *ref* (`on:comment`)."""
 
 
@@ -123,7 +123,7 @@ class Rechecker:
         next_at = next_recheck(min(due.changed_at, now), now)  # if the clock was set back, no extra rechecks
         if not await self._followers.watches_comments(ref):
             return Recheck(ref, next_at, is_seen=False), 0
-        is_heard = await self._followers.hears_comments(ref)
+        is_heard = await self._followers.posts_comments(ref)
         requests = _put_comments(queue, submission) if is_heard else 0
         if due.is_first or not is_heard:  # otherwise the comments show whether there are new trailers
             queue.trailers(submission.patches[0].project, ref, now - TRAILERS_AFTER)
@@ -164,7 +164,7 @@ class NoFollowers:
         """Return False."""
         return False
 
-    async def hears_comments(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
+    async def posts_comments(self, ref: SubmissionRef) -> bool:  # noqa: ARG002  # the port's
         """Return False."""
         return False
 
@@ -240,7 +240,7 @@ class FollowUps:
             is_unknown = queue.now >= item.deadline and not queue.has_unreadable(item.project)
             return CommentsRead(on) if is_unknown else None
         read = CommentsRead(on, ref)
-        if await self._followers.hears_comments(ref):
+        if await self._followers.posts_comments(ref):
             self._rechecker.check_budget(1)
             read = await self._with_comments(read, ref)
         may_have_trailers = not self._rechecker.is_on or bool(read.unannounced)

@@ -94,7 +94,7 @@ _CHANGES = {
     FactName.CHECK: OnKind.CHECK,
     FactName.CHECKS: OnKind.CHECK,
 }
-_DEFAULT_HEARS = frozenset(DEFAULT_ON)
+_DEFAULT_KINDS = frozenset(DEFAULT_ON)
 _NOTHING = frozenset[OnKind]()
 
 
@@ -111,12 +111,12 @@ class Query:
         return f"{self.tree} {self.options}" if self.options else str(self.tree)
 
     @property
-    def hears(self) -> frozenset[OnKind]:
+    def news_kinds(self) -> frozenset[OnKind]:
         """The kinds of news to post: those of `on:` (default: new and revision), and those that terms imply."""
         if self.is_queue:
             return _NOTHING
         if not self.options.on and not self.implied:
-            return _DEFAULT_HEARS
+            return _DEFAULT_KINDS
         return self.implied.union(self.options.on or DEFAULT_ON)
 
     @property

@@ -35,14 +35,14 @@ class Arrival:
     revision: bool = False
     known_in: AbstractSet[RoomId] = frozenset()
 
-    def is_heard_by(self, subscription: Subscription) -> bool:
+    def is_news_for(self, subscription: Subscription) -> bool:
         """Return whether a subscription wants this kind of arrival, if it matches.
 
         The first version with a card in a room counts as new there, even if it is not the first version.
         """
-        hears = subscription.query.hears
-        return (OnKind.NEW in hears and subscription.room not in self.known_in) or (
-            OnKind.REVISION in hears and self.revision
+        kinds = subscription.query.news_kinds
+        return (OnKind.NEW in kinds and subscription.room not in self.known_in) or (
+            OnKind.REVISION in kinds and self.revision
         )
 
 
@@ -84,7 +84,7 @@ def match_rooms(index: Index, arrival: Arrival, maintainers: Maintainers | None 
 
     def is_wanted(subscription: Subscription) -> bool:
         is_done = subscription.id in found.full and subscription.room in rooms
-        return not is_done and arrival.is_heard_by(subscription)
+        return not is_done and arrival.is_news_for(subscription)
 
     for patch in submission.patches:
         matches = matches_of(index, (arrival.server, submission), patch, maintainers, is_wanted)
@@ -194,31 +194,31 @@ class PatchChange:
 class ChangeMatch:
     """A subscription that a change matches, with the reasons.
 
-    *asked* are the kinds of changes that its `on:` names; *told* are these and those that made its query true.
+    *named* are the kinds of changes that its `on:` names; *posted* are these and those that made its query true.
     """
 
     match: Match
-    asked: frozenset[OnKind]
-    told: frozenset[OnKind]
+    named: frozenset[OnKind]
+    posted: frozenset[OnKind]
 
 
-def hearings(index: Index, happened: PatchChange) -> Iterator[ChangeMatch]:
+def change_matches(index: Index, happened: PatchChange) -> Iterator[ChangeMatch]:
     """Return the subscriptions that a change matches, in the order of their ids.
 
     `on:` applies to each change of a patch that the query matches now. A change of something that the query itself
     tests applies if it makes the query true: it matches now, and did not before.
     """
-    if not index.anybody_hears(happened.changes):
+    if not index.has_subscriptions_to(happened.changes):
         return
     subscriptions = index.find_changed(happened.after, happened.changes)
     named = [happened.changes.intersection(each.query.options.on) for each in subscriptions]
     matched_before = set() if all(named) else index.find(happened.before)
     kinds: dict[SubscriptionId, tuple[frozenset[OnKind], frozenset[OnKind]]] = {}
-    for subscription, asked in zip(subscriptions, named, strict=True):
+    for subscription, kinds_named in zip(subscriptions, named, strict=True):
         came_true = subscription.id not in matched_before
         implied = subscription.query.implied & happened.changes if came_true else frozenset()
-        if told := asked | implied:
-            kinds[subscription.id] = asked, told
+        if posted := kinds_named | implied:
+            kinds[subscription.id] = kinds_named, posted
     if kinds:
         for match in index.match(happened.after, lambda each: each.id in kinds):
             yield ChangeMatch(match, *kinds[match.subscription.id])

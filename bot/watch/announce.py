@@ -146,26 +146,26 @@ class Announcer:
         self._site = site
         self._maintainers = maintainers
 
-    async def wanted_of(self, tx: Transaction, news: Sequence[Arrived]) -> list[CardRequest]:
-        """Return what the news of some submissions ask for, in rooms that were not told of them yet."""
+    async def requests_for(self, tx: Transaction, news: Sequence[Arrived]) -> list[CardRequest]:
+        """Return the cards for the news of some submissions, in rooms that have none of them yet."""
         known = await tx.watch.load_submissions([new.about for new in news], with_checks=True, even_joined=True)
         found = [(new, known.get(new.about)) for new in news]
         return [
             request
             for new, submission in found
             if submission is not None and submission.patches and new.texts
-            for request in await self.wanted(tx, new, submission)
+            for request in await self._requests(tx, new, submission)
         ]
 
-    async def wanted(self, tx: Transaction, new: Arrived, submission: Submission) -> list[CardRequest]:
-        """Return what the news of a *submission* ask for, in rooms that were not told of it yet."""
+    async def _requests(self, tx: Transaction, new: Arrived, submission: Submission) -> list[CardRequest]:
+        """Return the cards for the news of a *submission*, in rooms that have none of it yet."""
         about = new.about
         patches = tuple(replace(patch, text=new.texts.get(patch.id, "")) for patch in submission.patches)
         submission = replace(submission, patches=patches)
         arrival = await self._arrival(tx, submission, frozenset(new.texts))
         maintainers = self._maintainers(self._server, submission.project)
         matches = await asyncio.to_thread(match_rooms, self._audience.index, arrival, maintainers)
-        return await self._requests(tx, about, submission, matches)
+        return await self._requests_of(tx, about, submission, matches)
 
     async def late_versions(self, tx: Transaction, abouts: Sequence[SubmissionRef]) -> list[CardRequest]:
         """Return what people ask for who follow an earlier version of what was known already, but not as a version."""
@@ -174,10 +174,10 @@ class Announcer:
             request
             for about, submission in known.items()
             if submission.patches
-            for request in await self._requests(tx, about, submission, [])
+            for request in await self._requests_of(tx, about, submission, [])
         ]
 
-    async def _requests(
+    async def _requests_of(
         self, tx: Transaction, about: SubmissionRef, submission: Submission, matches: Sequence[RoomMatch]
     ) -> list[CardRequest]:
         """Return what rooms ask for that match, and people who follow earlier versions, unless they have it already."""
@@ -185,7 +185,7 @@ class Announcer:
         if not matches:
             return []
         having = await tx.cards.rooms_with(about) | await tx.floods.rooms_with(about)
-        return [asked(self._audience, about, submission, match) for match in matches if match.room not in having]
+        return [card_request(self._audience, about, submission, match) for match in matches if match.room not in having]
 
     async def _arrival(self, tx: Transaction, submission: Submission, news: frozenset[PatchId]) -> Arrival:
         """Return what arrived, and whether rooms saw the work before."""
@@ -226,8 +226,8 @@ class Announcer:
         return cards
 
 
-def asked(audience: Audience, about: SubmissionRef, submission: Submission, match: RoomMatch) -> CardRequest:
-    """The card that a room asked for, in the richest form of those that its subscriptions did."""
+def card_request(audience: Audience, about: SubmissionRef, submission: Submission, match: RoomMatch) -> CardRequest:
+    """Return the card for a room, in the richest of the forms that its matching subscriptions name."""
     form, digests = richest(match.options, audience.form(match.room))
     return CardRequest(about, submission, match, form, digests)
 

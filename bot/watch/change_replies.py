@@ -1,4 +1,4 @@
-"""Lets rooms hear of changes: a reply below the card that a room has, or a card where it has none."""
+"""Changes of known submissions: replies below the cards of the rooms, or new cards in rooms that have none."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,19 +6,19 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from bot.ids import NoticeKey, ProjectName, RoomId, ServerName
-from bot.notices.changes import ChangedSubmission, RoomChanges, heard
+from bot.notices.changes import ChangedSubmission, RoomChanges, changes_by_room
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
 from bot.submission import SubmissionRef
 from bot.subscriptions.follows import only_followed
 from bot.subscriptions.registry import Audience
-from bot.watch.announce import CardRequest, asked
+from bot.watch.announce import CardRequest, card_request
 from bot.watch.followers import chats_following
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeToTell:
-    """A change to be told, to one room where it names that; *failures* counts how often it could not be handled."""
+class PendingChange:
+    """A change to be posted, in one *room* only if it is set; *failures* counts how often it could not be handled."""
 
     changed: ChangedSubmission
     room: RoomId | None = None
@@ -27,14 +27,14 @@ class ChangeToTell:
 
 @dataclass(frozen=True, slots=True)
 class RoomChange:
-    """What one room hears of a change."""
+    """A change, and the *result* for one room."""
 
-    change: ChangeToTell
-    heard: RoomChanges
+    change: PendingChange
+    result: RoomChanges
 
 
 class ChangeReplies:
-    """Says who hears of what changed, and queues the replies; *maintainers* says whose the files are."""
+    """Decides which rooms a change is posted in, and queues the replies; *maintainers* returns a project's file."""
 
     def __init__(
         self, audience: Audience, maintainers: Callable[[ServerName, ProjectName], Maintainers | None]
@@ -42,54 +42,54 @@ class ChangeReplies:
         self._audience = audience
         self._maintainers = maintainers
 
-    async def heard(self, tx: Transaction, changes: Sequence[ChangeToTell]) -> list[RoomChange]:
-        """What the rooms hear of *changes*, or the one room of each that names one."""
+    async def by_room(self, tx: Transaction, changes: Sequence[PendingChange]) -> list[RoomChange]:
+        """Return the *changes* for each room that they are posted in, or for the one room that a change names."""
         followed = [(each, await chats_following(tx, self._audience, each.changed.about)) for each in changes]
         found = await asyncio.to_thread(
-            lambda: [(each, self._heard(each.changed, followers)) for each, followers in followed]
+            lambda: [(each, self._by_room(each.changed, followers)) for each, followers in followed]
         )
         return [
             RoomChange(change, each)
-            for change, all_heard in found
-            for each in all_heard
+            for change, all_rooms in found
+            for each in all_rooms
             if change.room in {None, each.match.room}
         ]
 
-    async def wanted(self, tx: Transaction, all_heard: Sequence[RoomChange]) -> list[CardRequest]:
-        """The cards that changes ask for, where there are none; where there is one, what is said below it is queued.
+    async def card_requests(self, tx: Transaction, matches: Sequence[RoomChange]) -> list[CardRequest]:
+        """Return the cards to post in rooms that have none, and queue replies below those that rooms have.
 
-        A card that a moderator took away is not replaced, and what is queued for it will not be said. One that was
-        left behind in a room that another replaced is nowhere to be seen, so its change brings a new one. So
-        does that of a series which a room knows from a list only: a few get a card each, many are one more list.
+        A card that a moderator redacted is not replaced, and replies queued for it are never posted. A card in a room
+        that was replaced cannot be seen, so the change brings a new card. So does a change of a series that a room
+        knows only from a list: a few get a card each, many become another list.
         """
-        wanted: list[CardRequest] = []
+        requests: list[CardRequest] = []
         cards: dict[SubmissionRef, dict[RoomId, tuple[NoticeKey, str | None]]] = {}
-        for change, heard_there in ((each.change, each.heard) for each in all_heard):
+        for change, room_changes in ((each.change, each.result) for each in matches):
             about = change.changed.about
             if about not in cards:
                 cards[about] = await tx.cards.keys_by_room(about)
-            key, ended = cards[about].get(heard_there.match.room, (None, None))
+            key, ended = cards[about].get(room_changes.match.room, (None, None))
             if key is None or ended == "moved":
-                wanted += await self._first(tx, about, heard_there)
+                requests += await self._first(tx, about, room_changes)
             else:
-                await tx.queued.add(key, heard_there.told)
-        return wanted
+                await tx.queued.add(key, room_changes.posted)
+        return requests
 
-    def _heard(self, changed: ChangedSubmission, followers: AbstractSet[RoomId]) -> list[RoomChanges]:
-        """What each room hears of a change; off the event loop."""
+    def _by_room(self, changed: ChangedSubmission, followers: AbstractSet[RoomId]) -> list[RoomChanges]:
+        """Return the changes for each room; to be called off the event loop."""
         project = changed.series.project if changed.series else changed.after[0].project
         maintainers = self._maintainers(changed.about.server, project)
-        return heard(self._audience.index, changed, maintainers, followers)
+        return changes_by_room(self._audience.index, changed, maintainers, followers)
 
     async def _first(self, tx: Transaction, about: SubmissionRef, each: RoomChanges) -> list[CardRequest]:
-        """The card, which shows what changed already; what was asked for by name is said below it, too.
+        """Return the card, which already shows the change; the kinds that an `on:` names are posted below it, too.
 
         Who merely follows a work gets none of a version that a later one superseded: its card is the later one's.
         """
         series = each.submission.series
         if only_followed(each.match) and series and await tx.versions.following(about.server, series.id):
             return []
-        card = replace(asked(self._audience, about, each.submission, each.match), by_change=True)
+        card = replace(card_request(self._audience, about, each.submission, each.match), by_change=True)
         if card.form is not None:
-            await tx.queued.add(card.key, each.asked)
+            await tx.queued.add(card.key, each.named)
         return [card]

@@ -39,14 +39,14 @@ class FollowedSubmissions:
         async with self._store.reading() as tx:
             if await tx.cards.is_living(ref) or await tx.follows.chats_following(ref):
                 return True
-        return await self._hears(ref, frozenset({OnKind.STATE, OnKind.COMMENT}))
+        return await self._posts(ref, frozenset({OnKind.STATE, OnKind.COMMENT}))
 
-    async def hears_comments(self, ref: SubmissionRef) -> bool:
+    async def posts_comments(self, ref: SubmissionRef) -> bool:
         """Whether a subscription that *ref* matches is `on:comment` or listed in a queue, or somebody follows *ref*."""
         async with self._store.reading() as tx:
             if await tx.follows.chats_following(ref):
                 return True
-        return await self._hears(ref, frozenset({OnKind.COMMENT}))
+        return await self._posts(ref, frozenset({OnKind.COMMENT}))
 
     async def watches_comments(self, ref: SubmissionRef) -> bool:
         """Whether a card of *ref* is still edited, somebody follows it, or a subscription waits for comments on it.
@@ -56,7 +56,7 @@ class FollowedSubmissions:
         async with self._store.reading() as tx:
             if await tx.cards.is_living(ref) or await tx.follows.chats_following(ref):
                 return True
-            is_waited_for = self._index.waits_for_reviews or self._may_hear(frozenset({OnKind.COMMENT}))
+            is_waited_for = self._index.waits_for_reviews or self._may_post(frozenset({OnKind.COMMENT}))
             submission = (await tx.watch.load_submissions([ref])).get(ref) if is_waited_for else None
         if submission is None or not submission.patches:
             return False
@@ -69,13 +69,13 @@ class FollowedSubmissions:
         judged = (server, submission)
         return any(awaits_review(self._index, judged, patch, maintainers) for patch in submission.patches)
 
-    def _may_hear(self, on: frozenset[OnKind]) -> bool:
+    def _may_post(self, on: frozenset[OnKind]) -> bool:
         """Whether there is any subscription that names such changes, or is listed in a queue."""
-        return self._index.anybody_hears(on) or self._index.has_queues or bool(self._queues)
+        return self._index.has_subscriptions_to(on) or self._index.has_queues or bool(self._queues)
 
-    async def _hears(self, ref: SubmissionRef, on: frozenset[OnKind]) -> bool:
+    async def _posts(self, ref: SubmissionRef, on: frozenset[OnKind]) -> bool:
         """Whether a subscription that *ref* matches names such changes, or is listed in a queue."""
-        if not self._may_hear(on):
+        if not self._may_post(on):
             return False
         async with self._store.reading() as tx:
             submission = (await tx.watch.load_submissions([ref])).get(ref)

@@ -21,7 +21,7 @@ from bot.submission import SubmissionKind, SubmissionRef
 from bot.watch.announce import AnnouncedCard, Announcer, Arrived, CardRequest, by_room, keep_for_digests, open_flood
 from bot.watch.card_edits import touch_cards
 from bot.watch.catch_up_lines import CatchUp
-from bot.watch.change_replies import ChangeReplies, ChangeToTell, RoomChange
+from bot.watch.change_replies import ChangeReplies, PendingChange, RoomChange
 from bot.watch.item_isolation import Isolation, isolated
 from bot.watch.retries import Part, PollParts, incident_of, part_of, retry_of
 from bot.watch.version_links import LinkedSeries, UnlinkedSeries, link_versions, links, tell_cards
@@ -110,9 +110,9 @@ def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
         yield _Piece(f"what was told of patch {number} of {server}", replace(empty, updates=tuple(told)))
     for series in poll.listed:
         yield _Piece(f"series {series.id} of {server}", replace(empty, listed=(series,)))
-    for heard in followed.new_comments:
-        name = f"comment {heard.id} of {server}"
-        yield _Piece(name, replace(empty, followed=replace(nothing, new_comments=(heard,))))
+    for comment in followed.new_comments:
+        name = f"comment {comment.id} of {server}"
+        yield _Piece(name, replace(empty, followed=replace(nothing, new_comments=(comment,))))
     for comments in followed.comments:
         name = f"comments on {comments.on.kind} {comments.on.id} of {server}"
         yield _Piece(name, replace(empty, followed=replace(nothing, comments=(comments,))), _comments(poll, comments))
@@ -157,7 +157,7 @@ class NoticeMakers:
     """The makers of notices and cards for one server."""
 
     announcer: Announcer
-    hearing: ChangeReplies
+    change_replies: ChangeReplies
     catch_up: CatchUp
     incidents: Incidents
 
@@ -177,7 +177,7 @@ def found(saved: SavedPoll, rebuilds: int) -> PollParts:
     ]
     return PollParts(
         submissions=[Arrived(about, {patch.id: patch.text for patch in patches}) for about, patches in news],
-        changes=[ChangeToTell(each) for each in saved.changed],
+        changes=[PendingChange(each) for each in saved.changed],
         links=links(saved.changed, poll.series, server, rebuilds),
     )
 
@@ -197,7 +197,7 @@ class PollSteps:
         self._tx = tx
         self._server = server
         self._announcer = makers.announcer
-        self._hearing = makers.hearing
+        self._change_replies = makers.change_replies
         self._catch_up = makers.catch_up
         self._incidents = makers.incidents
         self._isolate = isolate
@@ -211,20 +211,22 @@ class PollSteps:
         parts = await self._isolate(self._tx, taken, self._parts, self._unreadable)
         return PollParts(
             [part for part in parts if isinstance(part, Arrived)],
-            [part for part in parts if isinstance(part, ChangeToTell)],
+            [part for part in parts if isinstance(part, PendingChange)],
             [part for part in parts if isinstance(part, CardRequest)],
             [part for part in parts if isinstance(part, UnlinkedSeries)],
         )
 
-    async def asked(self, parts: PollParts) -> tuple[list[CardRequest], list[LinkedSeries]]:
+    async def requests(self, parts: PollParts) -> tuple[list[CardRequest], list[LinkedSeries]]:
         """Return the requested cards, each once: for arrivals, then for changes; and the new versions."""
         tx = self._tx
         changes = await self._isolate(tx, parts.changes, self._touched, self._put_off)
         linked = await self._isolate(tx, parts.links, lambda some: link_versions(tx, some), self._put_off)
         wanted = [*parts.cards, *await self._isolate(tx, parts.submissions, self._arrived, self._put_off)]
         wanted += await self._isolate(tx, _late(parts.links, linked), self._late_versions, self._put_off)
-        heard = await self._isolate(tx, changes, lambda some: self._hearing.heard(tx, some), self._put_off)
-        wanted += await self._isolate(tx, heard, lambda some: self._hearing.wanted(tx, some), self._put_off_heard)
+        rooms = await self._isolate(tx, changes, lambda some: self._change_replies.by_room(tx, some), self._put_off)
+        wanted += await self._isolate(
+            tx, rooms, lambda some: self._change_replies.card_requests(tx, some), self._put_off_room
+        )
         once: dict[tuple[RoomId, SubmissionRef], CardRequest] = {}
         for each in wanted:
             once.setdefault((each.room, each.about), each)
@@ -268,7 +270,7 @@ class PollSteps:
         found = [await part_of(self._tx, retry) for retry in taken]
         return [part for part in found if part is not None]
 
-    async def _touched(self, changes: Sequence[ChangeToTell]) -> Sequence[ChangeToTell]:
+    async def _touched(self, changes: Sequence[PendingChange]) -> Sequence[PendingChange]:
         for each in changes:
             await touch_cards(self._tx, each.changed)
         return changes
@@ -277,7 +279,7 @@ class PollSteps:
         return await self._announcer.late_versions(self._tx, [link.about for link in links])
 
     async def _arrived(self, submissions: Sequence[Arrived]) -> list[CardRequest]:
-        return await self._announcer.wanted_of(self._tx, submissions)
+        return await self._announcer.requests_for(self._tx, submissions)
 
     async def _sifted(self, wanted: Sequence[CardRequest], flood: Flood | None) -> Sequence[CardRequest]:
         """Return the cards to write in a room; if there are too many, they are part of a flood instead."""
@@ -309,8 +311,8 @@ class PollSteps:
         for each in wanted:
             await self._put_off(each, error)
 
-    async def _put_off_heard(self, heard: RoomChange, error: Exception) -> None:
-        await self._put_off(replace(heard.change, room=heard.heard.match.room), error)
+    async def _put_off_room(self, of_room: RoomChange, error: Exception) -> None:
+        await self._put_off(replace(of_room.change, room=of_room.result.match.room), error)
 
     async def _put_off_linked(self, linked: LinkedSeries, error: Exception) -> None:
         rebuilds = await self._tx.watch.rebuilds(self._server)

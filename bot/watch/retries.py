@@ -12,10 +12,10 @@ from bot.store.retry_book import Retry, RetryKind
 from bot.store.store import Transaction
 from bot.submission import SubmissionKind, SubmissionRef
 from bot.watch.announce import Arrived, CardRequest
-from bot.watch.change_replies import ChangeToTell
+from bot.watch.change_replies import PendingChange
 from bot.watch.version_links import UnlinkedSeries
 
-Part: TypeAlias = Arrived | ChangeToTell | CardRequest | UnlinkedSeries
+Part: TypeAlias = Arrived | PendingChange | CardRequest | UnlinkedSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class PollParts:
     """What one transaction handles: arrivals, changes, requested cards, and versions to be linked."""
 
     submissions: Sequence[Arrived] = ()
-    changes: Sequence[ChangeToTell] = ()
+    changes: Sequence[PendingChange] = ()
     cards: Sequence[CardRequest] = ()
     links: Sequence[UnlinkedSeries] = ()
 
@@ -41,7 +41,7 @@ def retry_of(part: Part) -> Retry:
         case Arrived():
             work: dict[str, Any] = {**_of_about(about), "texts": [[*each] for each in part.texts.items()]}
             return Retry(RetryKind.SUBMISSION, key, server, None, work, failures)
-        case ChangeToTell():
+        case PendingChange():
             return Retry(RetryKind.CHANGE, key, server, part.room, of_changed(part.changed), failures)
         case CardRequest():
             work = {**_of_about(about), "why": part.why, "paths": list(part.match.paths), "form": part.form}
@@ -59,7 +59,7 @@ async def part_of(tx: Transaction, retry: Retry) -> Part | None:
     """
     assert retry.server is not None  # noqa: S101  # for the type; a part of a poll is of a server
     if retry.kind is RetryKind.CHANGE:
-        return ChangeToTell(to_changed(retry.server, retry.work), retry.room, retry.failures)
+        return PendingChange(to_changed(retry.server, retry.work), retry.room, retry.failures)
     about = _to_about(retry.server, retry.work)
     if retry.kind is RetryKind.SUBMISSION:
         texts = {PatchId(number): text for number, text in retry.work["texts"]}
@@ -87,7 +87,7 @@ async def _wanted(tx: Transaction, about: SubmissionRef, retry: Retry) -> CardRe
 
 
 def _about(part: Part) -> SubmissionRef:
-    return part.changed.about if isinstance(part, ChangeToTell) else part.about
+    return part.changed.about if isinstance(part, PendingChange) else part.about
 
 
 def _of_about(about: SubmissionRef) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class Watch:
             handling = PollSteps(tx, self.server, self._makers, isolate)
             saved = await (save_whole(tx, poll) if isolate is at_once else save(tx, poll, self._store.incidents, now))
             self._changed = saved.changed
-            wanted, linked = await handling.asked(found(saved, await tx.watch.rebuilds(self.server)))
+            wanted, linked = await handling.requests(found(saved, await tx.watch.rebuilds(self.server)))
             if absence is None:
                 self._written += await handling.post(wanted, floods)
             else:
@@ -146,7 +146,7 @@ class Watch:
                 return contact, await tx.watch.watched(self.server)
         async with self._store.transaction() as tx:
             handling = PollSteps(tx, self.server, self._makers)
-            wanted, linked = await handling.asked(await handling.due())
+            wanted, linked = await handling.requests(await handling.due())
             if wanted:
                 self._written += await handling.post(wanted, await going_on(tx, now))
             await handling.tell_versions(linked)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.ids import PatchId, RoomId, ServerName, SubscriptionId
-from bot.notices.changes import Change, ChangedSubmission, ChangeKind, RoomChanges, detect, heard
+from bot.notices.changes import Change, ChangedSubmission, ChangeKind, RoomChanges, changes_by_room, detect
 from bot.patchwork.model import CheckState, Comment, Person, Trailer, TrailerKind
 from bot.query.index.index import Index, Subscription
 from bot.query.options import OnKind
@@ -49,11 +49,11 @@ def changed(before: Submission, now: Submission, *more: Change) -> ChangedSubmis
 
 
 def told(found: list[RoomChanges]) -> list[tuple[ChangeKind, PatchId | None]]:
-    return [(change.kind, change.patch) for each in found for change in each.told]
+    return [(change.kind, change.patch) for each in found for change in each.posted]
 
 
 def asked(found: list[RoomChanges]) -> list[tuple[ChangeKind, PatchId | None]]:
-    return [(change.kind, change.patch) for each in found for change in each.asked]
+    return [(change.kind, change.patch) for each in found for change in each.named]
 
 
 FIRST = PatchId(101)
@@ -96,19 +96,19 @@ FAILED, PASSED = standing(check=CheckState.FAIL), standing(check=CheckState.SUCC
     ],
 )
 def test_who_hears_of_what(query: str, before: Submission, now: Submission, *, is_heard: bool) -> None:
-    assert bool(told(heard(an_index(query), changed(before, now)))) is is_heard
+    assert bool(told(changes_by_room(an_index(query), changed(before, now)))) is is_heard
 
 
 def test_what_on_names_is_told_beside_a_new_card_and_what_came_true_shows_on_it() -> None:
-    [named] = heard(an_index("path:migration/ on:state"), changed(NEW, ACCEPTED))
-    [came_true] = heard(an_index("state:accepted"), changed(NEW, ACCEPTED))
+    [named] = changes_by_room(an_index("path:migration/ on:state"), changed(NEW, ACCEPTED))
+    [came_true] = changes_by_room(an_index("state:accepted"), changed(NEW, ACCEPTED))
 
     assert told([named]) == asked([named]) == told([came_true]) == [(ChangeKind.STATE, FIRST)]
     assert asked([came_true]) == []
 
 
 def test_the_reason_is_the_term_that_came_true() -> None:
-    [each] = heard(an_index("path:migration/ state:new->accepted"), changed(NEW, ACCEPTED))
+    [each] = changes_by_room(an_index("path:migration/ state:new->accepted"), changed(NEW, ACCEPTED))
 
     assert [str(why.reason) for why in each.match.why] == [
         "path:migration/ matches migration/ram.c",
@@ -119,7 +119,7 @@ def test_the_reason_is_the_term_that_came_true() -> None:
 def test_a_room_hears_the_union_of_what_its_subscriptions_do() -> None:
     index = an_index("path:migration/ on:check", "state:accepted", "path:hw/ on:state")
 
-    found = heard(index, changed(NEW, standing("accepted", CheckState.FAIL)))
+    found = changes_by_room(index, changed(NEW, standing("accepted", CheckState.FAIL)))
 
     assert told(found) == [(ChangeKind.CHECK, FIRST), (ChangeKind.STATE, FIRST)]
     assert asked(found) == [(ChangeKind.CHECK, FIRST)]
@@ -130,7 +130,7 @@ def test_of_the_patches_of_a_series_those_are_told_of_that_match() -> None:
     before = Submission(of_series(one, two), (one, two))
     now = Submission(before.series, (replace(one, state="accepted"), replace(two, state="rejected")))
 
-    found = heard(an_index("state:rejected,superseded"), changed(before, now))
+    found = changes_by_room(an_index("state:rejected,superseded"), changed(before, now))
 
     assert told(found) == [(ChangeKind.STATE, two.id)]
 
@@ -138,15 +138,15 @@ def test_of_the_patches_of_a_series_those_are_told_of_that_match() -> None:
 def test_a_comment_is_for_who_named_comments() -> None:
     index = an_index("path:migration/ on:comment")
 
-    assert told(heard(index, changed(NEW, NEW, COMMENT))) == [(ChangeKind.COMMENT, FIRST)]
-    assert heard(an_index("path:migration/", "from:ada on:state"), changed(NEW, NEW, COMMENT)) == []
+    assert told(changes_by_room(index, changed(NEW, NEW, COMMENT))) == [(ChangeKind.COMMENT, FIRST)]
+    assert changes_by_room(an_index("path:migration/", "from:ada on:state"), changed(NEW, NEW, COMMENT)) == []
 
 
 def test_a_comment_on_the_cover_is_for_who_asked_for_one_of_the_patches() -> None:
     on_cover = replace(COMMENT, patch=None)
     second = numbered(2)[1].name
 
-    found = heard(an_index(f'subject:"{second.partition("] ")[2]}" on:comment'), changed(NEW, NEW, on_cover))
+    found = changes_by_room(an_index(f'subject:"{second.partition("] ")[2]}" on:comment'), changed(NEW, NEW, on_cover))
 
     assert told(found) == [(ChangeKind.COMMENT, None)]
 
@@ -156,17 +156,17 @@ def test_a_review_of_the_cover_is_one_of_all_patches() -> None:
     reviewed = replace(NEW, series=replace(NEW.series, trailers=frozenset({REVIEW})))
     index = an_index("is:reviewed")
 
-    assert told(heard(index, changed(NEW, reviewed))) == [(ChangeKind.TRAILERS, None)]
-    assert heard(index, changed(reviewed, replace(reviewed, patches=ACCEPTED.patches))) == []
+    assert told(changes_by_room(index, changed(NEW, reviewed))) == [(ChangeKind.TRAILERS, None)]
+    assert changes_by_room(index, changed(reviewed, replace(reviewed, patches=ACCEPTED.patches))) == []
 
 
 def test_a_review_tells_who_gave_it() -> None:
     kim = Trailer(TrailerKind.REVIEWED, "kim@example.com")
     before, now = standing(trailers=frozenset({kim})), standing(trailers=frozenset({kim, REVIEW}))
 
-    [each] = heard(an_index("path:migration/ on:state"), changed(before, now))
+    [each] = changes_by_room(an_index("path:migration/ on:state"), changed(before, now))
 
-    assert [(change.before, change.after) for change in each.told] == [
+    assert [(change.before, change.after) for change in each.posted] == [
         ("kim@example.com", "kim@example.com\nrey@example.com")
     ]
 
@@ -181,30 +181,32 @@ def test_a_review_tells_who_gave_it() -> None:
     ],
 )
 def test_a_review_is_not_told_again_where_its_comment_is(queries: list[str], kinds: list[ChangeKind]) -> None:
-    found = heard(an_index(*queries), changed(NEW, standing(trailers=frozenset({REVIEW}))))
+    found = changes_by_room(an_index(*queries), changed(NEW, standing(trailers=frozenset({REVIEW}))))
 
-    assert [change.kind for each in found for change in each.told] == kinds
+    assert [change.kind for each in found for change in each.posted] == kinds
 
 
 def test_a_worst_check_whose_contexts_nobody_told_is_a_check_that_changed() -> None:
     before = replace(PASSED, checks={})
     now = replace(FAILED, checks={})
 
-    [each] = heard(an_index("check:fail"), changed(before, now))
+    [each] = changes_by_room(an_index("check:fail"), changed(before, now))
 
-    assert [(change.context, change.before, change.after) for change in each.told] == [("", "success", "fail")]
+    assert [(change.context, change.before, change.after) for change in each.posted] == [("", "success", "fail")]
 
 
 def test_a_patch_that_was_not_known_has_not_changed() -> None:
     before = Submission(NEW.series, NEW.patches[1:])
 
-    assert heard(an_index("path:migration/ on:state,check", "state:accepted"), changed(before, ACCEPTED)) == []
+    assert (
+        changes_by_room(an_index("path:migration/ on:state,check", "state:accepted"), changed(before, ACCEPTED)) == []
+    )
 
 
 def test_what_waits_for_a_digest_is_told_by_no_reply() -> None:
-    [each] = heard(an_index('path:migration/ on:state digest:"daily 09:00"'), changed(NEW, ACCEPTED))
+    [each] = changes_by_room(an_index('path:migration/ on:state digest:"daily 09:00"'), changed(NEW, ACCEPTED))
 
-    assert (each.told, each.asked) == ((), ())
+    assert (each.posted, each.named) == ((), ())
     assert [options.digest is not None for options in each.match.options] == [True]
 
 
@@ -219,7 +221,7 @@ def test_what_waits_for_a_digest_is_told_by_no_reply() -> None:
 def test_the_index_knows_whether_anybody_listens_for_a_change(queries: list[str], listened: list[str]) -> None:
     index = an_index(*queries)
 
-    assert [on for on in (OnKind.STATE, OnKind.CHECK, OnKind.COMMENT) if index.anybody_hears([on])] == listened
+    assert [on for on in (OnKind.STATE, OnKind.CHECK, OnKind.COMMENT) if index.has_subscriptions_to([on])] == listened
 
 
 def test_the_index_forgets_who_listened() -> None:
@@ -228,4 +230,4 @@ def test_the_index_forgets_who_listened() -> None:
     index.add(Subscription(SubscriptionId(1), OTHER, parse("path:migration/")))
     index.remove(SubscriptionId(2))
 
-    assert heard(index, changed(NEW, standing("accepted", CheckState.FAIL))) == []
+    assert changes_by_room(index, changed(NEW, standing("accepted", CheckState.FAIL))) == []

@@ -203,12 +203,12 @@ def test_removing_one_of_two_equal_queries_keeps_the_other() -> None:
 
 def test_it_is_known_whether_anybody_waits_for_comments_or_reviews() -> None:
     index = an_index("path:a on:comment", "path:a -is:reviewed", "path:a")
-    both = index.anybody_hears([OnKind.COMMENT]), index.waits_for_reviews
+    both = index.has_subscriptions_to([OnKind.COMMENT]), index.waits_for_reviews
 
     index.add(a_subscription(1, "path:a"))
     index.remove(SubscriptionId(2))
 
-    assert (both, index.anybody_hears([OnKind.COMMENT]), index.waits_for_reviews) == ((True, True), False, False)
+    assert (both, index.has_subscriptions_to([OnKind.COMMENT]), index.waits_for_reviews) == ((True, True), False, False)
 
 
 def test_only_wanted_subscriptions_are_matched_with_reasons() -> None:

@@ -449,7 +449,7 @@ def test_a_queue_posts_no_news() -> None:
     for text in ('path:a as:queue digest:"Mon 09:00"', 'path:a turn:review digest:"Mon 09:00"'):
         query = parse_subscription(text, has_addresses=False)
 
-        assert (query.is_queue, query.hears, str(query)) == (True, frozenset(), text)
+        assert (query.is_queue, query.news_kinds, str(query)) == (True, frozenset(), text)
 
 
 @pytest.mark.parametrize(

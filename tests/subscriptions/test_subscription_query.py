@@ -151,7 +151,7 @@ def test_options_are_kept_beside_the_tree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hears"),
+    ("text", "kinds"),
     [
         ("path:a", {OnKind.NEW, OnKind.REVISION}),
         ("path:a on:state", {OnKind.STATE}),
@@ -164,8 +164,8 @@ def test_options_are_kept_beside_the_tree() -> None:
         ("path:a -state:rejected -(check:fail) on:new", {OnKind.NEW}),
     ],
 )
-def test_what_is_wanted_implies_what_is_heard(text: str, hears: set[OnKind]) -> None:
-    assert parse(text).hears == hears
+def test_what_is_wanted_implies_what_is_heard(text: str, kinds: set[OnKind]) -> None:
+    assert parse(text).news_kinds == kinds
 
 
 ANY_VALUE = st.text(max_size=20) | st.text('ab/,"()\\ -:@*[]“”', max_size=12)

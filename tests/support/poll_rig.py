@@ -172,7 +172,7 @@ class Somebody:
         """Whether trailers are seen."""
         return self.to_trailers
 
-    async def hears_comments(self, _: SubmissionRef) -> bool:
+    async def posts_comments(self, _: SubmissionRef) -> bool:
         """Whether comments are heard."""
         return self.to_comments
 

@@ -213,7 +213,7 @@ class Index:
             reasons = {entry: explain(entry.tree) for entry in {entry for _, entry in found}}
             return [Match(subscription, reasons[entry]) for subscription, entry in found]
 
-    def anybody_hears(self, changes: Iterable[OnKind]) -> bool:
+    def has_subscriptions_to(self, changes: Iterable[OnKind]) -> bool:
         """Return whether any subscription posts one of these kinds of *changes*."""
         return any(self._listeners[on] for on in changes)
 
@@ -229,7 +229,7 @@ class Index:
         entry = self._entries.get(tree) or self._add_tree(tree, decision)
         entry.ids = with_id(entry.ids, subscription.id)
         self._subscriptions[subscription.id] = subscription, entry
-        for on in subscription.query.hears - ARRIVALS:
+        for on in subscription.query.news_kinds - ARRIVALS:
             self._listeners[on].add(subscription.id)
         if entry.looks_at_reviewers:
             self._on_review.add(subscription.id)
