@@ -17,8 +17,8 @@ from bot.query.options import OptionKind
 
 NOTES = {
     ParameterKind.REF: "REF is an id, server:id, message-id or link; in reply to a card, it may be left out.",
-    ParameterKind.QUERY: "QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them "
-    "must match, a comma means or, a minus excludes.",
+    ParameterKind.QUERY: "QUERY is made of terms, such as `path:migration/ from:@example.org -prefix:RFC`. All of them "
+    "must match; a comma means or, a minus excludes.",
     ParameterKind.ID: "ID is the number of a subscription, as `subs` shows it.",
     ParameterKind.DURATION: f"A duration is a number of minutes, hours, days or weeks: {EXAMPLES}.",
     ParameterKind.KEY: KEYS,
@@ -122,9 +122,9 @@ def overview(verbs: Collection[str], prefix: str) -> Document:
 
 def queries(prefix: str) -> Document:
     """Return what a query may ask for, one line each."""
-    terms = tuple(words(Code(each.example), f" — {each.meaning}") for each in (*Key, *OptionKind))
+    terms = tuple(words(*_examples(each), f" — {each.meaning}") for each in (*Key, *OptionKind))
     more = words("More about one: ", Code(typed("help", "path", prefix)))
-    return (Lines((words(NOTES[ParameterKind.QUERY]),)), Bullets(terms), Lines((more,)))
+    return (Lines((_with_code(NOTES[ParameterKind.QUERY], prefix),)), Bullets(terms), Lines((more,)))
 
 
 def page(command: Command, prefix: str) -> Document:
@@ -144,11 +144,17 @@ def _key(key: Key | OptionKind, prefix: str) -> Document:
     short = key.spec.short_name if isinstance(key, Key) else None
     also: list[str | Inline] = [" · short: ", Code(f"{short}:")] if short else []
     lines = [
-        words(Code(key.example), f" — {key.meaning}", *also),
+        words(*_examples(key), f" — {key.meaning}", *also),
         *(_with_code(sentence, prefix) for sentence in key.more),
         words("Try it: ", Code(typed("sub", _example_query(key), prefix))),
     ]
     return (Lines(tuple(lines)),)
+
+
+def _examples(key: Key | OptionKind) -> list[str | Inline]:
+    """Return the examples of *key*, which are separated by "or", as code."""
+    first, *others = key.example.split(" or ")
+    return [Code(first), *(part for other in others for part in (" or ", Code(other)))]
 
 
 def _example_query(key: Key | OptionKind) -> str:

@@ -5,7 +5,7 @@ from bot.commands.context import ChangeResult, CommandContext, changed, hearing,
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.subscribing import NO_CARD, subscribe
 from bot.errors import UserError
-from bot.notices.markup import Bullets, Lines, words
+from bot.notices.markup import Bullets, Code, Line, Lines, words
 from bot.query.parser import parse
 from bot.store.store import Transaction
 
@@ -35,11 +35,11 @@ class AddressCommands:
             if len(known) >= _MOST:
                 raise UserError(f"You have {_MOST} addresses, which is the limit; nothing was changed.")
             await tx.subscriptions.add_address(person, address)
-            sentences = [f"{address} is now one of your addresses: is:mine matches patches from it."]
+            sentences: list[str | Line] = [f"{address} is now one of your addresses: is:mine matches patches from it."]
             own = await tx.subscriptions.of_owner(request.message.room, person)
             if all(each.query != MINE for each in own):
                 new = await subscribe(tx, request, self._context, parse(MINE))
-                sentences += [f"Subscribed, as {new.id}: {MINE}", f"Note: {NO_CARD}"]
+                sentences += [words(f"Subscribed, as {new.id}: ", Code(MINE)), f"Note: {NO_CARD}"]
             document = answers.done(sentences, typed(request, "me", "forget", address))
             return ChangeResult(
                 document, await hearing(tx, await tx.subscriptions.of_owner(request.message.room, person))
@@ -57,7 +57,7 @@ class AddressCommands:
                 raise UserError(f"{address} is not one of your addresses; nothing was changed.")
             await tx.subscriptions.forget_address(person, address)
             own = await tx.subscriptions.of_owner(request.message.room, person)
-            sentences = [f"{address} is no longer one of your addresses."]
+            sentences: list[str | Line] = [f"{address} is no longer one of your addresses."]
             if not await tx.subscriptions.addresses(person):
                 sentences.append("You have no addresses left, so is:mine matches nothing.")
             return ChangeResult(answers.done(sentences, typed(request, "me", address)), await hearing(tx, own))

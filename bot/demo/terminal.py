@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from bot.notices.markup import safe
-from bot.notices.notice import Message, NoticeKind
+from bot.notices.notice import Message, NoticeKind, fallback
 
 _STYLES = {
     "b": Style(bold=True),
@@ -27,6 +27,7 @@ _STYLES = {
 _BLOCKS = frozenset({"p", "ul", "ol", "li", "pre", "details", "summary", "blockquote"})
 _LISTS = frozenset({"ul", "ol"})
 _THREAD_COLUMNS = 4  # indentation of replies
+_EDIT_LINES = 2  # the title and the state
 _MAX_DEPTH = 20  # nesting of lists up to which they are indented
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
@@ -113,17 +114,19 @@ def rendered(message: Message) -> Text:
 
 
 def plain(message: Message) -> str:
-    """Return a message as plain text; edits are marked, and replies in threads are indented."""
+    """Return a message as plain text: replies in threads are indented, edits marked and not repeated as a whole."""
     if message.edits is not None:
-        return f"edited: {message.body}"
+        return f"edited: {fallback(message.body)}"
     return message.body if message.thread is None else f"  ↳ {indent(message.body, '    ').lstrip()}"
 
 
 def show(console: Console, message: Message) -> None:
-    """Print a message as it appears in the room; an edit is printed again, because earlier output stays."""
+    """Print a message as it appears in the room, of an edit its first two lines, because earlier output stays."""
     is_card = message.tag.kind is NoticeKind.CARD
     title = Text(" patchbot ", style="bold green" if is_card else "bold")
+    text = rendered(message)
     if message.edits is not None:
         title.append("· edited ", style="yellow")
-    panel = Panel(rendered(message), title=title, title_align="left", border_style="green" if is_card else "dim")
+        text = Text("\n").join(text.split("\n")[:_EDIT_LINES])
+    panel = Panel(text, title=title, title_align="left", border_style="green" if is_card else "dim")
     console.print(panel if message.thread is None else Padding(panel, (0, 0, 0, _THREAD_COLUMNS)))

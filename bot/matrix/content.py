@@ -12,7 +12,7 @@ from dataclasses import replace
 from bot.errors import Permanent
 from bot.ids import EventId, NoticeKey
 from bot.matrix.model import Content
-from bot.notices.notice import Message, Tag
+from bot.notices.notice import Message, Tag, fallback
 from bot.text import cut, sendable
 
 KEY = "org.patchbot"
@@ -22,7 +22,6 @@ MAX_CONTENT_BYTES = 60_000
 MAX_SEALED_BYTES = 45_000  # before encryption, which adds a third
 _BODY_ALONE_CHARACTERS = 4_000  # at most 4 bytes each in JSON; an edit has the text twice
 _TAG_CHARACTERS = 16
-_FALLBACK_LINES = 2
 
 
 def event_type(message: Message) -> str:
@@ -70,10 +69,14 @@ def _edit(content: Mapping[str, object], event: EventId) -> dict[str, object]:
 
     Clients without support for edits show the first two lines after an asterisk; the others are in the room already.
     """
-    first = "\n".join(str(content["body"]).split("\n")[:_FALLBACK_LINES])
     outside = {name: value for name, value in content.items() if name not in {"format", "formatted_body"}}
     relation = {"rel_type": "m.replace", "event_id": event}
-    return {**outside, "body": f"* {first}", "m.new_content": dict(content), "m.relates_to": relation}
+    return {
+        **outside,
+        "body": f"* {fallback(str(content['body']))}",
+        "m.new_content": dict(content),
+        "m.relates_to": relation,
+    }
 
 
 def _shorter(message: Message) -> Message:

@@ -117,6 +117,32 @@ def card_head(shown: Shown, site: ServerLinks) -> Head:
     return _head(shown, site, [_status(submission, site), _origin(shown, site), _former(shown, site)])
 
 
+def patch_head(patch: Patch, series: Series | None, site: ServerLinks) -> Head:
+    """Return the lines on one patch: its state, who sent how much and when, and the *series* unless that says no more.
+
+    The title is that of the patch, whether it is alone in its series or not.
+    """
+    alone = Submission(None, (patch,))
+    size = facts.size(patch.files) if patch.files and len(patch.files) > 1 else ""
+    kind = facts.PULL_REQUEST if patch.pull_url else ""
+    who = facts.joined([cut_to_columns(facts.submitter_name(patch.submitter), _MAX_SUBMITTER), kind, patch.date[:10]])
+    told = [
+        _status(alone, site),
+        words(facts.joined([who, size]), *_mail(alone, site)),
+        _in_series(patch, series, site),
+        facts.pull_source(patch),
+    ]
+    title = patch_title(patch, site)
+    return Head(sign(alone, site.classes), title.text, title.url, (), tuple(line for line in told if line))
+
+
+def _in_series(patch: Patch, series: Series | None, site: ServerLinks) -> Line:
+    if series is None or facts.named(series.name, "") == patch_name(patch):
+        return ()
+    title = series_title(series, site)
+    return words("in ", Link(title.text, title.url))
+
+
 # The title
 
 
@@ -332,7 +358,7 @@ def _folded(submission: Submission, site: ServerLinks) -> tuple[Details, ...]:
     pull, title = submission.pull, submission_title(submission, site)
     apply = lines([facts.apply_command(submission.msgid, is_pull=pull is not None)])
     full = words(title.text) if _in_a_line(title, submission) != title.text else ()
-    more = lines([full, facts.pull_source(pull) if pull else (), _unlinked_mail(submission, site)])
+    more = lines([full, facts.pull_source(pull) if pull else (), unlinked_mail(submission, site)])
     content: list[Piece] = [more, apply]
     if submission.lone is None and submission.patches:
         rows = patch_list(submission, site).neediest(MAX_ROWS - len(more.lines) - (1 if full else 0))
@@ -353,7 +379,7 @@ def _summary(submission: Submission, *, can_apply: bool) -> str:
     return f"{listed}, and {apply}" if can_apply else listed
 
 
-def _unlinked_mail(submission: Submission, site: ServerLinks) -> Line:
+def unlinked_mail(submission: Submission, site: ServerLinks) -> Line:
     """Return the address of the mail as text, if it may not be linked."""
     url = _archive_url(submission, site)
     return words(f"mail: {cut(url, 200)}") if url and not site.allowed.link(url) else ()

@@ -24,7 +24,10 @@ _MAX_FINDINGS = 2  # that are named of one patch
 
 
 class Detail(Enum):
-    """How much is told of checks, from most to least: how many are named, with their patches, and the warnings too."""
+    """How much is told of checks, from most to least: how many are named, with their patches.
+
+    The last says nothing of warnings where there are failures, too.
+    """
 
     FULL = (3, True, True)
     FEWER = (1, True, True)
@@ -223,8 +226,8 @@ class _Phrases:
 
     def _bad(self, lane: _Lane, verdict: CheckVerdict) -> str:
         contexts, sign = lane.of(verdict), _SIGNS[verdict]
-        if verdict is CheckVerdict.WARNING and not self.detail.with_warnings:
-            return f"{sign} {len(contexts)}"
+        if verdict > lane.verdict and not self.detail.with_warnings:
+            return ""
         names = short_names(context.name for context in lane.contexts)
         where = self._where(contexts[0].patches) if len(contexts) == 1 else ""
         return f"{sign} {_listed([names[context.name] for context in contexts], self.detail.most)}{where}"

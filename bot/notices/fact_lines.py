@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.ids import Msgid
-from bot.notices.check_summary import CheckVerdict, findings, summary, worst_verdict
-from bot.notices.markup import Allowed, Code, Line, Link, Strong, Text, safe, words
+from bot.notices.check_summary import CheckVerdict, findings, worst_verdict
+from bot.notices.markup import Code, Line, Link, Strong, Text, safe, words
 from bot.patchwork.model import (
     CheckState,
     FileChange,
@@ -26,7 +26,6 @@ from bot.patchwork.model import (
 )
 from bot.patchwork.references import archive_link
 from bot.patchwork.states import StateClasses, States, is_accepted, is_new, is_superseded
-from bot.query.check_lanes import NO_LANES, CheckLanes
 from bot.submission import Submission
 from bot.text import columns, cut, cut_to_columns
 
@@ -37,6 +36,8 @@ _CHECK_SIGNS = {CheckState.FAIL: "❌", CheckState.WARNING: "⚠️", CheckState
 MAX_COLUMNS = 76  # of the state, in a line with checks and reviews
 NEW, OPEN, WAITING, ACCEPTED, CLOSED, SUPERSEDED, PULL = "🆕", "👀", "🔁", "✅", "❌", "♻️", "📦"
 _MAX_SUBJECT = 72  # columns
+_MIN_SUBJECT = 30
+_MAX_ROW = 76  # columns of a patch's row with its remark, so that it takes one line in most clients
 
 
 def joined(parts: Iterable[str]) -> str:
@@ -128,12 +129,6 @@ def archived(patches: Sequence[Patch]) -> str:
     return "" if not count else "archived" if count == len(patches) else f"{count} archived"
 
 
-def standing(submission: Submission, states: Sequence[str], lanes: CheckLanes = NO_LANES) -> Line:
-    """Return a line with *states*, checks, reviews and delegates."""
-    told = [*states, summary(submission, lanes), reviews(submission), delegates(submission.patches)]
-    return words(joined([*told, archived(submission.patches)]))
-
-
 def size(files: Sequence[FileChange]) -> str:
     """Return the added and removed lines and the number of files: "+9 −1 in 3 files"; "" without files."""
     if not files:
@@ -162,14 +157,6 @@ def directories(files: Sequence[FileChange]) -> list[str]:
 def archive_url(template: str, told: str | None, msgid: Msgid | None) -> str:
     """Return the address of a mail in the operator's archive, else in the server's own; "" if neither is known."""
     return archive_link(template, msgid) if template and msgid else told or ""
-
-
-def archive(template: str, told: str | None, msgid: Msgid | None, allowed: Allowed) -> Line:
-    """Return a line with the mail's archive, as a link if its address is *allowed*; empty if it is unknown."""
-    url = archive_url(template, told, msgid)
-    if not url:
-        return ()
-    return words(Link("archive", url)) if allowed.link(url) else words(f"archive: {cut(url, 200)}")
 
 
 def apply_command(msgid: Msgid | None, *, is_pull: bool = False) -> Line:
@@ -311,16 +298,16 @@ class PatchList:
 
     def _line(self, patch: Patch) -> Line:
         whole = self._whole
-        name = named(short_subject(patch, whole.prefixes), f"patch {patch.id}")
-        link = Link(cut_to_columns(name, _MAX_SUBJECT), self._page(patch), spelled=False)
         remarks = [
             "" if patch.state in {None, whole.state} else state_name(str(patch.state), self._states),
             "" if whole.has_same_findings else findings(self._submission, patch),
             "" if whole.has_same_trailers else _trailers(patch),
             "" if whole.has_one_delegate else delegates([patch]),
         ]
-        remark = joined(remarks)
-        return words(link, f" · {remark}") if remark else words(link)
+        remark = "".join(f" · {each}" for each in remarks if each)
+        room = max(_MIN_SUBJECT, min(_MAX_SUBJECT, _MAX_ROW - columns(remark)))
+        name = cut_to_columns(named(short_subject(patch, whole.prefixes), f"patch {patch.id}"), room)
+        return words(Link(name, self._page(patch), spelled=False), *([remark] if remark else []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from bot.ids import (
 
 CARD_KEYS = "card/"  # what the keys of cards begin with
 LOOK_UP_AFTER = timedelta(minutes=30)
+_FALLBACK_LINES = 2  # which say the title and the state of a card
 
 
 class Lane(IntEnum):
@@ -106,6 +107,11 @@ class Message:
     def digest(self) -> str:
         """A hash of the text, by which messages are compared."""
         return hashlib.sha256(f"{self.body}\0{self.html}".encode("utf-8", "replace")).hexdigest()
+
+
+def fallback(body: str) -> str:
+    """Return the first two lines of an edit's *body*, for clients that show an edit as a message of its own."""
+    return "\n".join(body.split("\n")[:_FALLBACK_LINES])
 
 
 @dataclass(frozen=True, slots=True)

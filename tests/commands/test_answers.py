@@ -32,7 +32,7 @@ async def test_help_tells_of_what_the_bot_answers(desk: Desk) -> None:
     assert "• !pw show REF — a patch or a series, by id, message-id or link\n" in listed
     verbs = {line.split()[2] for line in listed.split("\n") if line.startswith("• ")}
     assert verbs == {verb.split()[0] for verb in desk.bot.answerer._handlers} - FOR_ADMINS
-    assert (await desk.ask("help query")).startswith("QUERY is made of terms such as path:migration/ ")
+    assert (await desk.ask("help query")).startswith("QUERY is made of terms, such as path:migration/ ")
     assert (await desk.ask("help S")).startswith("!pw show REF — a patch or a series, by id, message-id or link\n")
 
 

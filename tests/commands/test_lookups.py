@@ -30,11 +30,11 @@ async def test_show_a_patch(desk: Desk) -> None:
     shown = await desk.ask(f"show {posted.patches[1]}")
 
     assert shown == snapshot("""\
-[2/2] hw: Fix it, part 2
-https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-2-ada@example.org/
+🆕 [2/2] hw: Fix it, part 2
+New · no reviews yet
 Ada Sample · 2026-01-01
 in hw: Fix it <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-2-ada@example.org/
 • hw/a.c +1 −1
 b4 shazam 20260101000000.1-2-ada@example.org
 git-pw patch apply 2\
@@ -167,22 +167,22 @@ async def test_in_an_outage_the_bots_own_copy_is_shown(desk: Desk) -> None:
     desk.break_down()
 
     assert await desk.ask(f"show {posted.patches[0]}") == snapshot("""\
-[1/2] hw: Fix it, part 1
-https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-1-ada@example.org/
+🆕 [1/2] hw: Fix it, part 1
+New · no reviews yet
 Ada Sample · 2026-01-01
-in hw: Fix it <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
-New
+in [0/2] hw: Fix it <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
+https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-1-ada@example.org/
 • hw/a.c +1 −1
 b4 shazam 20260101000000.1-1-ada@example.org
 git-pw patch apply 1
 sample does not respond (HTTP 502, since 2026-01-01 00:03 UTC); this is the bot's copy, as of 2026-01-01 00:01 UTC.\
 """)
     assert await desk.ask(f"show {desk.msgid(posted.patches[1])}") == snapshot("""\
-[2/2] hw: Fix it, part 2
-https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-2-ada@example.org/
+🆕 [2/2] hw: Fix it, part 2
+New · no reviews yet
 Ada Sample · 2026-01-01
-in hw: Fix it <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
-New
+in [0/2] hw: Fix it <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
+https://patchwork.example.org/project/qemu-devel/patch/20260101000000.1-2-ada@example.org/
 • hw/a.c +1 −1
 b4 shazam 20260101000000.1-2-ada@example.org
 git-pw patch apply 2
@@ -254,7 +254,7 @@ async def test_api_1_1_finds_a_message_id_that_the_bot_has_seen(tmp_path: Path) 
 
         assert "\nAda Sample · 20" in shown
         assert "\nAccepted\n" in shown
-        assert shown.split("\n")[1] == f"https://patchwork.example.org/patch/{posted.patches[0]}/"
+        assert shown.split("\n")[3] == f"https://patchwork.example.org/patch/{posted.patches[0]}/"
         assert await desk.ask("show nobody@example.org") == snapshot(
             """\
 sample cannot look for message-ids (API 1.1), and the bot has not seen this one.
@@ -302,11 +302,11 @@ async def test_a_real_patch_is_the_same_however_it_is_referred_to(tmp_path: Path
         shown = await desk.ask("show 2194095")
 
         assert shown == snapshot("""\
-[v6 11/18] colo: Fix crash during device vmstate load
-https://patchwork.example.org/project/qemu-devel/patch/20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de/
+🆕 [v6 11/18] colo: Fix crash during device vmstate load
+New · 👍 reviewed
 Lukas Straub · 2026-02-06
-in migration: Add COLO multifd support and COLO migration unit test <https://patchwork.example.org/project/qemu-devel/list/?series=491328&state=*&archive=both>
-New · reviewed
+in [v6] migration: Add COLO multifd support and COLO migration unit test <https://patchwork.example.org/project/qemu-devel/list/?series=491328&state=*&archive=both>
+https://patchwork.example.org/project/qemu-devel/patch/20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de/
 • migration/colo.c +6 −0
 b4 shazam 20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de
 git-pw patch apply 2194095\

@@ -148,11 +148,11 @@ async def test_a_pull_request_has_no_diff(desk: Desk) -> None:
     )
     assert await desk.ask(f"series {pull}") == snapshot("[PULL,0/1] Block patches is in no series.")
     assert await desk.ask(f"show {pull}") == snapshot("""\
-[PULL 0/1] Block patches
-https://patchwork.example.org/project/qemu-devel/patch/20260101000000.2-0-pull@example.org/
-Ada Sample · 2026-01-01 · 📦 pull request
+📦 [PULL 0/1] Block patches
 New
+Ada Sample · 📦 pull request · 2026-01-01
 pull from https://git.example.org/q.git tags/p
+https://patchwork.example.org/project/qemu-devel/patch/20260101000000.2-0-pull@example.org/
 b4 pr 20260101000000.2-0-pull@example.org\
 """)
 
@@ -174,7 +174,7 @@ async def test_a_bare_number_is_a_series_first_where_a_series_is_asked_for(desk:
         desk.rig.post("hw/a.c", name=name, patches=2)
 
     assert "hw: Two\n" in (await desk.ask("series 2"))
-    assert (await desk.ask("show 2")).startswith("[2/2] hw: One, part 2\n")
+    assert (await desk.ask("show 2")).startswith("🆕 [2/2] hw: One, part 2\n")
 
 
 async def test_in_an_outage_the_series_of_a_patch_is_the_bots_own_copy(desk: Desk) -> None:
@@ -350,7 +350,7 @@ async def test_of_a_patch_that_is_not_watched_the_server_is_asked_what_its_pendi
 
     answer = await desk.ask(f"show {patch}")
 
-    assert re.findall("checks .*", answer) == shown
+    assert re.findall("checks [^·\n]*[^· \n]", answer) == shown
     assert [path for _, path, _ in desk.rig.patchwork.requests].count(f"/api/1.3/patches/{patch}/checks/") == asked
 
 

@@ -378,12 +378,12 @@ async def test_a_pull_request_with_a_series_of_its_own_is_found_and_shown_as_one
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """)
     assert short(await desk.ask(f"show {pull}")) == snapshot("""\
-[GIT PULL] hw
-PROJECT/patch/20260101000000.1-0-pull@example.org/
-Ada Sample · 2026-01-01 · 📦 pull request
-in [GIT,PULL] hw <PROJECT/list/?series=1&state=*&archive=both>
+📦 [GIT PULL] hw
 New
+Ada Sample · 📦 pull request · 2026-01-01
+in [GIT PULL] hw <PROJECT/list/?series=1&state=*&archive=both>
 pull from https://git.example.org/q.git
+PROJECT/patch/20260101000000.1-0-pull@example.org/
 b4 pr 20260101000000.1-0-pull@example.org\
 """)
     assert await desk.ask(f"series {pull}") == snapshot("""\

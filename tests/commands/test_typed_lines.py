@@ -98,7 +98,7 @@ What a QUERY may ask for: !pw help query\
     (
         "!pw help query",
         snapshot("""\
-QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them must match, a comma means or, a minus excludes.
+QUERY is made of terms, such as path:migration/ from:@example.org -prefix:RFC. All of them must match; a comma means or, a minus excludes.
 • path:drivers/net/ — the files that a patch touches
 • maint:virtio — a section of MAINTAINERS
 • from:@redhat.com — who sent it, by address or name
@@ -243,7 +243,7 @@ state:*->rfc — only the change to it\
 !pw why — as a reply to a card: which subscriptions brought it
 Type it as a reply to a card, or in its thread.
 !pw test QUERY [7d] — what a query would have brought, without subscribing
-QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them must match, a comma means or, a minus excludes.
+QUERY is made of terms, such as path:migration/ from:@example.org -prefix:RFC. All of them must match; a comma means or, a minus excludes.
 A duration is a number of minutes, hours, days or weeks: 30m, 2h or 7d.
 Example: !pw test path:migration/ 7d · also: try, preview
 !pw mute [ID] [2h] — pause one subscription or all, for a time or until unmute
@@ -608,11 +608,10 @@ This card came because of:
     (
         "↩!pw show",
         snapshot("""\
-Migration of a card
-https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
+🆕 Migration of a card
+New · no reviews yet
 Ada Sample · 2026-01-13
-in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
 • migration/ram.c +1 −1
 b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
@@ -1013,12 +1012,12 @@ Subscribe: !pw sub path:nothing/here/\
 9 matches for path:migration/
 • Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · 2026-01-13 · New
 • Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New 2
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New 2
+• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
+• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
 • Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
 • Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New 2
-• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New 2
+• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
+• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
 • Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
@@ -1028,15 +1027,15 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         snapshot("""\
 The newest 10 matches for from:ada
 • Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · 2026-01-13 · New
-• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New 2
+• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
 • Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New 2
+• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
 • Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New 2
+• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
 • Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
-• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New 2
+• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
 • Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New 2
+• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -1060,7 +1059,7 @@ No watched project matches this query, or none has been read yet.\
         "!pw find stale:5d path:docs/",
         snapshot("""\
 2 matches for stale:5d path:docs/
-• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New 2
+• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
 • Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
@@ -1080,11 +1079,10 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
     (
         "!pw show 4",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1093,11 +1091,10 @@ git-pw patch apply 4\
     (
         "!pw show #4",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1106,11 +1103,10 @@ git-pw patch apply 4\
     (
         "!pw show patch 4",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1132,11 +1128,10 @@ git-pw series apply 2\
     (
         "!pw show {msgid}",
         snapshot("""\
-Migration of a card
-https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
+🆕 Migration of a card
+New · no reviews yet
 Ada Sample · 2026-01-13
-in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
 • migration/ram.c +1 −1
 b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
@@ -1145,11 +1140,10 @@ git-pw patch apply 19\
     (
         "!pw show <{msgid}>",
         snapshot("""\
-Migration of a card
-https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
+🆕 Migration of a card
+New · no reviews yet
 Ada Sample · 2026-01-13
-in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
 • migration/ram.c +1 −1
 b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
@@ -1158,11 +1152,10 @@ git-pw patch apply 19\
     (
         "!pw Message-Id: <{msgid}>",
         snapshot("""\
-Migration of a card
-https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
+🆕 Migration of a card
+New · no reviews yet
 Ada Sample · 2026-01-13
-in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
 • migration/ram.c +1 −1
 b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
@@ -1171,11 +1164,10 @@ git-pw patch apply 19\
     (
         "!pw b4 am {msgid}",
         snapshot("""\
-Migration of a card
-https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
+🆕 Migration of a card
+New · no reviews yet
 Ada Sample · 2026-01-13
-in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
 • migration/ram.c +1 −1
 b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
@@ -1184,11 +1176,10 @@ git-pw patch apply 19\
     (
         "!pw show https://lore.kernel.org/qemu-devel/{msgid}/",
         snapshot("""\
-Migration of a card
-https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
+🆕 Migration of a card
+New · no reviews yet
 Ada Sample · 2026-01-13
-in Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
 • migration/ram.c +1 −1
 b4 shazam 20260113000420.13-1-ada@example.org
 git-pw patch apply 19\
@@ -1197,11 +1188,10 @@ git-pw patch apply 19\
     (
         "!pw https://patchwork.example.org/patch/4/",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1534,11 +1524,10 @@ Type for example: mute 1\
     (
         "https://patchwork.example.org/patch/4/",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1547,11 +1536,11 @@ git-pw patch apply 4\
     (
         "https://lore.kernel.org/qemu-devel/{msgid}/",
         snapshot("""\
-[1/2] Change number 12, part 1
-https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
+🆕 [1/2] Change number 12, part 1
+New · no reviews yet
 Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
@@ -1560,11 +1549,11 @@ git-pw patch apply 17\
     (
         "<{msgid}>",
         snapshot("""\
-[1/2] Change number 12, part 1
-https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
+🆕 [1/2] Change number 12, part 1
+New · no reviews yet
 Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
@@ -1573,11 +1562,11 @@ git-pw patch apply 17\
     (
         "{msgid}",
         snapshot("""\
-[1/2] Change number 12, part 1
-https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
+🆕 [1/2] Change number 12, part 1
+New · no reviews yet
 Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
@@ -1586,11 +1575,10 @@ git-pw patch apply 17\
     (
         "4",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1599,11 +1587,10 @@ git-pw patch apply 4\
     (
         "#4",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1612,11 +1599,11 @@ git-pw patch apply 4\
     (
         "b4 shazam -v2 {msgid}",
         snapshot("""\
-[1/2] Change number 12, part 1
-https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
+🆕 [1/2] Change number 12, part 1
+New · no reviews yet
 Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
@@ -1625,11 +1612,11 @@ git-pw patch apply 17\
     (
         "$ b4 am -o - https://lore.kernel.org/all/{msgid}",
         snapshot("""\
-[1/2] Change number 12, part 1
-https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
+🆕 [1/2] Change number 12, part 1
+New · no reviews yet
 Ada Sample · 2026-01-12
 in Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260112235900.12-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260112235900.12-1-ada@example.org
 git-pw patch apply 17\
@@ -1651,11 +1638,10 @@ git-pw series apply 2\
     (
         "show  4",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1664,11 +1650,10 @@ git-pw patch apply 4\
     (
         "Show 4!",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1677,11 +1662,10 @@ git-pw patch apply 4\
     (
         "show 4 please",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1690,11 +1674,10 @@ git-pw patch apply 4\
     (
         "can you show me patch 4?",
         snapshot("""\
-Change number 3
-https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+🆕 Change number 3
+New · no reviews yet
 Ada Sample · 2026-01-03
-in Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
 • docs/devel/index.rst +1 −1
 b4 shazam 20260103235900.3-1-ada@example.org
 git-pw patch apply 4\
@@ -1729,15 +1712,15 @@ No comments yet.\
         "find from:ada@example.org state:new",
         snapshot("""\
 The newest 10 matches for from:ada@example.org state:new
-• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New 2
+• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
 • Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New 2
+• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
 • Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New 2
+• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
 • Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
-• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New 2
+• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
 • Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New 2
+• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
 • Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
@@ -1747,9 +1730,9 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         snapshot("""\
 4 matches for path:hw/virtio/
 • Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New 2
+• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
 • Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New 2
+• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -1773,15 +1756,15 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         "find from:ada, state:new",
         snapshot("""\
 The newest 10 matches for from:ada state:new
-• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New 2
+• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
 • Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New 2
+• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
 • Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New 2
+• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
 • Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
-• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New 2
+• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
 • Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New 2
+• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
 • Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
@@ -1806,12 +1789,12 @@ This quote is not closed. End it with a ".\
         snapshot("""\
 8 matches for path:migration/ -prefix:RFC
 • Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New 2
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New 2
+• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
+• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
 • Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
 • Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New 2
-• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New 2
+• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
+• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
 • Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
@@ -1958,7 +1941,7 @@ Only in a direct chat with me.\
         "help “sub”",
         snapshot("""\
 sub QUERY — post each new series that matches a query
-QUERY is made of terms such as path:migration/ from:@example.org -prefix:RFC: all of them must match, a comma means or, a minus excludes.
+QUERY is made of terms, such as path:migration/ from:@example.org -prefix:RFC. All of them must match; a comma means or, a minus excludes.
 Example: sub path:migration/ -prefix:RFC · also: subscribe, add, watch\
 """),
     ),

@@ -74,6 +74,15 @@ def test_an_edit_appears_anew_and_says_that_it_is_one() -> None:
 """)
 
 
+def test_an_edit_is_printed_by_its_first_two_lines() -> None:
+    assert exported("<p>Fix it<br>Accepted 2<br>Ada Sample</p><p>more</p>", 40, edits=EventId("$card")) == snapshot("""\
+╭─  patchbot · edited  ────────────────╮
+│ Fix it                               │
+│ Accepted 2                           │
+╰──────────────────────────────────────╯\
+""")
+
+
 def test_what_hangs_on_a_card_stands_further_in() -> None:
     assert exported("<p>2 of 2 patches: New → Accepted</p>", 44, thread=EventId("$card")) == snapshot("""\
     ╭─  patchbot  ─────────────────────────╮
@@ -83,11 +92,11 @@ def test_what_hangs_on_a_card_stands_further_in() -> None:
 
 
 def test_in_plain_text_an_edit_has_a_mark_and_a_reply_stands_further_in() -> None:
-    message = replace(a_message(""), body="Fix it\nAccepted 2")
+    message = replace(a_message(""), body="Fix it\nAccepted 2\nAda Sample")
 
-    assert plain(message) == "Fix it\nAccepted 2"
+    assert plain(message) == "Fix it\nAccepted 2\nAda Sample"
     assert plain(replace(message, edits=EventId("$card"))) == "edited: Fix it\nAccepted 2"
-    assert plain(replace(message, thread=EventId("$card"))) == "  ↳ Fix it\n    Accepted 2"
+    assert plain(replace(message, thread=EventId("$card"))) == "  ↳ Fix it\n    Accepted 2\n    Ada Sample"
 
 
 def test_a_link_can_be_opened() -> None:

@@ -99,7 +99,7 @@ def test_what_could_not_be_applied_is_no_finding(checks: Mapping[str, str], unap
         (Detail.FULL, "CI 12 of 15 ok, ❌ build_32bit, build_clang, ⚠️ kdoc 1/3"),
         (Detail.FEWER, "CI 12 of 15 ok, ❌ build_32bit and 1 more, ⚠️ kdoc 1/3"),
         (Detail.WITHOUT_PATCHES, "CI 12 of 15 ok, ❌ build_32bit and 1 more, ⚠️ kdoc"),
-        (Detail.FAILURES, "CI 12 of 15 ok, ❌ build_32bit and 1 more, ⚠️ 1"),
+        (Detail.FAILURES, "CI 12 of 15 ok, ❌ build_32bit and 1 more"),
     ],
 )
 def test_a_failing_check_is_named_however_little_is_told(detail: Detail, expected: str) -> None:

@@ -22,32 +22,30 @@ def test_a_patch_says_how_it_stands_and_what_it_touches() -> None:
     assert body_and_html(patch_shown(patch, of_series(*patches, version=2), SITE)) == snapshot(
         (
             """\
-[v2 2/3] migration: Step 2
+🆕 [v2 2/3] migration: Step 2
+New · ⚠️ check warnings · 👍 reviewed · delegate bruno
+Ada Sample · 2026-11-23 · +5 −2 in 2 files
+in [v2] migration: Fix it all <https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both>
 https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/
-Ada Sample · 2026-11-23
-in migration: Fix it all <https://patchwork.example.org/project/qemu-devel/list/?series=42&state=*&archive=both>
-New · ⚠️ check warnings · reviewed · delegate bruno
-+5 −2 in 2 files
 • migration/ram.c +5 −2
 • docs/a.rst → docs/b.rst +0 −0
-archive: https://lore.example.org/1@x/
+mail: https://lore.example.org/1@x/
 b4 shazam 20261123.1-2-ada@example.org
 git-pw patch apply 102\
 """,
             """\
-<p><strong>
+<p>🆕 <strong>
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-2-ada@example.org/">
 [v2 2/3] migration: Step 2</a></strong>
-<br>Ada Sample · 2026-11-23
+<br><strong>New</strong> · ⚠️ check warnings · 👍 reviewed · delegate bruno
+<br>Ada Sample · 2026-11-23 · +5 −2 in 2 files
 <br>in \n\
 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=42&amp;state=*&amp;archive=both">
-migration: Fix it all</a>
-<br>New · ⚠️ check warnings · reviewed · delegate bruno
-<br>+5 −2 in 2 files</p>
+[v2] migration: Fix it all</a></p>
 <ul>
 <li><code>migration/ram.c</code> +5 −2</li>
 <li><code>docs/a.rst → docs/b.rst</code> +0 −0</li></ul>
-<p>archive: https://lore.example.org/1@x/
+<p>mail: https://lore.example.org/1@x/
 <br><code>b4 shazam 20261123.1-2-ada@example.org</code>
 <br><code>git-pw patch apply 102</code></p>\
 """,
@@ -59,10 +57,10 @@ def test_a_patch_of_which_little_is_known() -> None:
     patch = replace(a_patch(), files=None, state=None, date="")
 
     assert body_and_html(patch_shown(patch, None, SITE))[0] == snapshot("""\
-migration: Fix it
-https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/
+🆕 migration: Fix it
+no reviews yet
 Ada Sample
-
+https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/
 b4 shazam 20261123.1-1-ada@example.org
 git-pw patch apply 101\
 """)
@@ -73,7 +71,7 @@ def test_a_patch_of_many_files_lists_thirty() -> None:
 
     lines = body_and_html(patch_shown(patch, None, SITE))[0].split("\n")
 
-    assert "+900 −300 in 300 files" in lines
+    assert "Ada Sample · 2026-11-23 · +900 −300 in 300 files" in lines
     assert "• … and 270 more" in lines
 
 

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
 from bot.notices import fact_lines as facts
-from bot.notices.card import ServerLinks, Shown, card_head, patch_list, patch_name, patch_title, series_title
+from bot.notices.card import (
+    ServerLinks,
+    Shown,
+    card_head,
+    patch_head,
+    patch_list,
+    patch_name,
+    patch_title,
+    series_title,
+    unlinked_mail,
+)
 from bot.notices.markup import (
     MAX_BODY_BYTES,
     Allowed,
@@ -40,24 +50,14 @@ def said(*sentences: str) -> Document:
 
 
 def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Document:
-    """Return the answer about one patch: its facts, status and files."""
-    size = facts.size(patch.files) if patch.files and len(patch.files) > 1 else ""
-    told = [
-        words(facts.joined([facts.submitter_name(patch.submitter), patch.date[:10], _kind(patch)])),
-        _of_series(series, site) if series else (),
-        facts.standing(
-            Submission(None, (patch,)), [facts.state_name(patch.state, site.states)] if patch.state else [], site.lanes
-        ),
-        facts.pull_source(patch),
-        words(size) if size else (),
-    ]
+    """Return the answer about one patch: its state, where it comes from, its files, and how to apply it."""
     is_pull = bool(patch.pull_url)
     more = [
-        facts.archive(site.archive, patch.archive_url, patch.msgid, site.allowed),
+        unlinked_mail(Submission(series, (patch,)), site),
         facts.apply_command(patch.msgid, is_pull=is_pull),
         () if is_pull else facts.git_pw_command("patch", patch.id),
     ]
-    return (patch_title(patch, site), lines(told), files_listed(patch.files or ()), lines(more))
+    return (patch_head(patch, series, site), files_listed(patch.files or ()), lines(more))
 
 
 def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) -> Document:
@@ -72,14 +72,6 @@ def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) ->
 def files_listed(files: Sequence[FileChange]) -> Bullets:
     """Return a list of files with the number of lines added and removed."""
     return Bullets(tuple(words(Code(_file(file)), f" +{file.added} −{file.removed}") for file in files))
-
-
-def _kind(patch: Patch) -> str:
-    return facts.PULL_REQUEST if patch.pull_url else ""
-
-
-def _of_series(series: Series, site: ServerLinks) -> Line:
-    return words("in ", Link(facts.named(series.name, f"series {series.id}"), site.series(series)))
 
 
 def _file(file: FileChange) -> str:

@@ -94,10 +94,9 @@ def _match(match: SearchMatch, *, with_project: bool) -> Line:
 
 
 def _states(counts: Mapping[str, int], states: States) -> list[str]:
-    """Return how many patches are in each state, or just the state of a single patch."""
-    if sum(counts.values()) == 1:
-        return [facts.state_name(next(iter(counts)), states)]
-    return facts.counted_states(counts, states)
+    """Return the state that all patches have, or how many are in each."""
+    names = {facts.state_name(slug, states) for slug in counts}
+    return list(names) if len(names) == 1 else facts.counted_states(counts, states)
 
 
 def _past(looked_at: SearchedRange) -> list[str]:

@@ -47,7 +47,7 @@ def changed(what: str, query: str, remarks: Sequence[str], undo: str) -> Documen
     return _flat(to_type(what, query), _remarks(remarks), to_type("Undo:", undo))
 
 
-def done(sentences: Sequence[str], undo: str) -> Document:
+def done(sentences: Sequence[str | Line], undo: str) -> Document:
     """Return the answer to a change: sentences, and the command that undoes it."""
     return _flat(_remarks(sentences), to_type("Undo:", undo))
 
@@ -168,14 +168,22 @@ def _seen(seen: Sequence[str]) -> str:
     return ", ".join(cut(each, 100) for each in seen[:_MOST_SEEN]) + more
 
 
-def _remarks(sentences: Sequence[str]) -> Lines:
-    return Lines(tuple(words(sentence) for sentence in sentences))
+def _remarks(sentences: Sequence[str | Line]) -> Lines:
+    return Lines(tuple(words(each) if isinstance(each, str) else each for each in sentences))
 
 
 def _flat(*pieces: Piece | tuple[Piece, ...]) -> Document:
-    """Return the pieces in one row, without empty ones."""
-    flat = [each for piece in pieces for each in (piece if isinstance(piece, tuple) else (piece,))]
-    return tuple(piece for piece in flat if piece != Lines(()))
+    """Return the pieces in one row, with lines that follow each other in one paragraph, without empty ones."""
+    flat: list[Piece] = []
+    for each in (each for piece in pieces for each in (piece if isinstance(piece, tuple) else (piece,))):
+        match flat, each:
+            case _, Lines(()):
+                pass
+            case [*_, Lines(before)], Lines(more):
+                flat[-1] = Lines((*before, *more))
+            case _:
+                flat.append(each)
+    return tuple(flat)
 
 
 def page(
