@@ -19,7 +19,7 @@ LOCK_OURS := $(LOCK) --build-deps-for editable
 FAST := --numprocesses 2 --hypothesis-profile quick -m "not (synapse or postgres or node or browser or slow)"
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 
-.PHONY: demo test test-fast coverage check format reference docs bench soak fuzz house lock dist sbom clean
+.PHONY: demo test test-fast coverage check format reference pictures docs bench soak fuzz house lock dist sbom clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -56,6 +56,10 @@ reference: $(VENV)/run
 	$(BIN)/python tools/docs/log_events_page.py > docs/log-events.md
 	$(BIN)/python tools/docs/configuration_page.py > docs/configuration.md
 	$(BIN)/python tools/docs/example_config.py > config.example.toml
+
+# The pictures of the README and docs/, from what the bot posts about a sample server; needs Chromium and some fonts.
+pictures: $(VENV)/dev
+	PYTHONPATH=tests $(BIN)/python tools/pictures/make_pictures.py
 
 # The pages of docs/ as a site; any warning is an error, and so is a page that loads something from elsewhere.
 docs: $(MKDOCS)/ready

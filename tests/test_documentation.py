@@ -25,6 +25,8 @@ from bot.query.index.path_trie import PathTrie
 from bot.query.maintainers.maintainers import read
 from bot.query.parser import parse as read_query
 from bot.query.parser import parse_subscription
+from make_pictures import PAGES as PICTURES
+from search_titles import named_with_page
 from settings_tables import tables
 
 TOP = Path(__file__).parent.parent
@@ -34,6 +36,7 @@ _BLOCK = re.compile(r"^ {4,}(?:\$ )?(\S.*)$", re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _FIRST_CELL = re.compile(r"^\| (`.*?) \|", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_PICTURE = re.compile(r"(?:!\[[^\]]*\]\(|<img src=\")([^)\"\s]+)")
 NAMED = {"patchbot explain", "patchbot maintainers"}  # in sentences, without what they need
 _FILE = re.compile(r"(?:[a-z_]+/)*[a-z_]+\.py|(?:[a-z_]+/)+")
 _NAME = re.compile(r"([A-Za-z_]\w*)(?:\.([a-z_]\w*))?")
@@ -110,6 +113,34 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
     for link in _LINK.findall(page.read_text()):
         if "://" not in link:
             assert (page.parent / link).exists(), link
+
+
+def test_each_picture_is_there_and_is_one_that_make_pictures_makes() -> None:
+    folder = TOP / "docs" / "pictures"
+    shown = {(page.parent / link).resolve() for page in PAGES for link in _PICTURE.findall(page.read_text())}
+
+    assert shown == {folder / name for name in PICTURES}
+    assert shown == set(folder.iterdir())
+
+
+def test_each_decision_is_in_their_list() -> None:
+    folder = TOP / "docs" / "decisions"
+
+    listed = set(_LINK.findall((folder / "index.md").read_text()))
+
+    assert listed == {page.name for page in folder.glob("0*.md")}
+
+
+def test_a_section_that_a_search_finds_is_named_with_its_page() -> None:
+    entries = [
+        {"location": "rooms.html", "title": "For a room"},
+        {"location": "rooms.html#for-a-room", "title": "For a room"},
+        {"location": "rooms.html#cards", "title": "Cards"},
+    ]
+
+    named = named_with_page(entries)
+
+    assert [entry["title"] for entry in named] == ["For a room", "For a room › Cards"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

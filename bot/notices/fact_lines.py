@@ -37,7 +37,7 @@ MAX_COLUMNS = 76  # of the state, in a line with checks and reviews
 NEW, OPEN, WAITING, ACCEPTED, CLOSED, SUPERSEDED, PULL = "🆕", "👀", "🔁", "✅", "❌", "♻️", "📦"
 _MAX_SUBJECT = 72  # columns
 _MIN_SUBJECT = 30
-_MAX_ROW = 76  # columns of a patch's row with its remark, so that it takes one line in most clients
+_MAX_ROW = 82  # columns of a patch's row with its remark, so that it takes one line in most clients
 
 
 def joined(parts: Iterable[str]) -> str:

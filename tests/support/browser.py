@@ -38,9 +38,9 @@ class Tab:
         """Ask pages for a "dark" or a "light" look."""
         await self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    async def be(self, width: int, height: int) -> None:
-        """Have a window of this size."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    async def be(self, width: int, height: int, scale: float = 1) -> None:
+        """Have a window of this size, with *scale* pixels of the screen for each of its own."""
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
         await self.call("Emulation.setDeviceMetricsOverride", **size)
 
     async def value(self, expression: str) -> Any:
@@ -48,10 +48,14 @@ class Tab:
         answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         return answer["result"]["value"]
 
+    async def screenshot_png(self) -> bytes:
+        """What the whole page looks like, as PNG."""
+        answer = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        return base64.b64decode(answer["data"])
+
     async def screenshot(self, file: Path) -> None:
         """Write what the whole page looks like, as PNG."""
-        answer = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        await asyncio.to_thread(file.write_bytes, base64.b64decode(answer["data"]))
+        await asyncio.to_thread(file.write_bytes, await self.screenshot_png())
 
     async def call(self, method: str, **params: object) -> dict[str, Any]:
         """The answer to a call of the protocol."""
