@@ -6,7 +6,8 @@ from bot.ids import EventId, RoomId
 from bot.notices.event_link import EventLink
 from bot.notices.markup import Inline, Line, Link, words
 from bot.patchwork.model import Series, is_partial_reroll, version_of
-from bot.patchwork.versions import Comparison, days_between
+from bot.patchwork.range_diff import Comparison
+from bot.patchwork.versions import days_between
 from bot.text import cut
 
 _MAX_PLACES = 60  # characters of a list of patches

@@ -66,6 +66,15 @@ _Section = tuple[str, str | None, int, int]
 """One file's part of a diff: its path, its old path if that differs, and the start and end of its hunks."""
 
 
+class FileSection(NamedTuple):
+    """One file's part of a diff: its names as in `FileChange`, the lines of its header, and those of its hunks."""
+
+    path: str
+    old_path: str | None
+    header: str
+    hunks: str
+
+
 class _Mail(NamedTuple):
     """The mail being scanned, whose message may quote the files found since its start."""
 
@@ -87,6 +96,26 @@ def changed_files(diff: str) -> tuple[FileChange, ...]:
     return tuple(
         [FileChange(path, old_path, *_count_lines(text, start, end)) for path, old_path, start, end in _sections(text)]
     )
+
+
+def file_sections(diff: str) -> tuple[str, list[FileSection]]:
+    """Return the text before the first file's part of a diff, such as the commit message, and the part of each file.
+
+    Never raises; takes time linear in the text. The lines of hunks end where their headers say.
+    """
+    text = _framed(diff)
+    found: list[FileSection] = []
+    before, last = "", 0
+    for path, old_path, start, end in _sections(text):
+        at = max(text.rfind("\ndiff --", last, start), last)
+        if at == last:  # a plain diff begins with its names
+            at = max(text.rfind("\n--- ", last, start), last)
+        before = before if found else text[:at]
+        is_binary = text.endswith("\nGIT binary patch", last, start)
+        stop = _end_of_binary(text, start, end) if is_binary else _end_of_hunks(text, start, end)
+        found.append(FileSection(path, old_path, text[at:start], text[start:stop]))
+        last = stop
+    return (before if found else text).strip("\n"), found
 
 
 def touched_paths(diff: str) -> list[str]:
@@ -208,6 +237,12 @@ def _filled(text: str, at: int, last: int, limit: int) -> tuple[int, int, int] |
             return added, removed, end
         end = text.rfind(_SIGNATURE, start, limit) if end == limit else -1
     return None
+
+
+def _end_of_binary(text: str, start: int, limit: int) -> int:
+    """Return the end of a binary patch, which the signature of a mail may follow."""
+    signature = text.find(_SIGNATURE, start, limit)
+    return start + len(text[start : limit if signature == -1 else signature].rstrip("\n"))
 
 
 def _walk(text: str, at: int) -> _Tally:

@@ -5,8 +5,7 @@ are three kinds of evidence: the same name; patches with the same diffs; and the
 must agree: if one points at other work than the rest, no link is made. Everything here is pure.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -188,94 +187,3 @@ def _date(text: str) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
         return None
-
-
-_Pair = tuple[Patch, Patch]
-_Key = Callable[[Patch], Hashable | None]
-
-
-@dataclass(frozen=True, slots=True)
-class KnownVersion:
-    """A version of a series with its known patches."""
-
-    series: Series
-    patches: tuple[Patch, ...]
-
-    @property
-    def is_whole(self) -> bool:
-        """True if all patches of the version are known, so that a missing patch was not sent."""
-        return self.series.received_all and len(self.patches) >= self.series.total
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The numbers of unchanged, changed, new and removed (*gone*) patches between two versions.
-
-    *unclear* counts patches whose diffs cannot be compared: one was not read, or has the digest of nothing. *whole* is
-    true if the later version is completely known; otherwise no patch counts as gone.
-    """
-
-    unchanged: int = 0
-    changed: int = 0
-    new: int = 0
-    gone: int = 0
-    unclear: int = 0
-    whole: bool = True
-
-
-def compare(before: KnownVersion, now: KnownVersion) -> Comparison:
-    """Return the changes from *before* to *now*; patches that may not have arrived yet are neither new nor gone.
-
-    Patches are paired by their diffs, then by their subjects.
-    """
-    same, old, new = _paired(before.patches, now.patches, (_diff_and_subject, _diff))
-    others, gone, added = _paired(old, new, (_subject_and_number, _subject))
-    changed = sum(_differ(*pair) for pair in others)
-    return Comparison(
-        unchanged=len(same),
-        changed=changed,
-        new=len(added) if before.is_whole else 0,
-        gone=len(gone) if now.is_whole else 0,
-        unclear=len(others) - changed + (0 if before.is_whole else len(added)),
-        whole=now.is_whole,
-    )
-
-
-def _differ(old: Patch, new: Patch) -> bool:
-    """Return whether two diffs certainly differ."""
-    return old.hash is not None and new.hash is not None and old.hash != new.hash
-
-
-def _paired(
-    before: Sequence[Patch], now: Sequence[Patch], keys: Sequence[_Key]
-) -> tuple[list[_Pair], list[Patch], list[Patch]]:
-    """Return the pairs that agree in one of *keys*, tried in order, and the unpaired patches of both sides."""
-    pairs: list[_Pair] = []
-    old, new = list(before), list(now)
-    for key in keys:
-        waiting: defaultdict[Hashable, list[Patch]] = defaultdict(list)
-        for patch in reversed(old):
-            waiting[key(patch)].append(patch)
-        matched = [
-            (waiting[key(patch)].pop(), patch) for patch in new if key(patch) is not None and waiting[key(patch)]
-        ]
-        pairs += matched
-        paired = {id(patch) for pair in matched for patch in pair}
-        old, new = ([patch for patch in rest if id(patch) not in paired] for rest in (old, new))
-    return pairs, old, new
-
-
-def _diff(patch: Patch) -> Hashable | None:
-    return patch.hash if proves(patch.hash) else None
-
-
-def _diff_and_subject(patch: Patch) -> Hashable | None:
-    return (patch.hash, plain_name(patch.name)) if proves(patch.hash) else None
-
-
-def _subject_and_number(patch: Patch) -> Hashable | None:
-    return (plain_name(patch.name), patch.number[0]) if patch.number and plain_name(patch.name) else None
-
-
-def _subject(patch: Patch) -> Hashable | None:
-    return plain_name(patch.name) or None

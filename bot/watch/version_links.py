@@ -10,7 +10,8 @@ from bot.notices.card import Shown
 from bot.notices.changes import ChangedSubmission, ChangeKind
 from bot.notices.version_lines import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Patch, Series, is_partial_reroll, may_follow, version_of
-from bot.patchwork.versions import KnownVersion, compare, follow, newcomer
+from bot.patchwork.range_diff import KnownVersion, compare
+from bot.patchwork.versions import follow, newcomer
 from bot.poll import SeriesRead
 from bot.store.store import Transaction
 from bot.submission import Submission, SubmissionKind, SubmissionRef

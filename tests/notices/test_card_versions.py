@@ -12,7 +12,7 @@ from bot.notices.card import Shown, card
 from bot.notices.markup import MAX_BODY_BYTES, written
 from bot.notices.version_lines import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Series
-from bot.patchwork.versions import Comparison
+from bot.patchwork.range_diff import Comparison
 from bot.submission import Submission
 from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series, read_strictly
 

@@ -49,7 +49,7 @@ from bot.patchwork.model import (
     Trailer,
     TrailerKind,
 )
-from bot.patchwork.versions import Comparison
+from bot.patchwork.range_diff import Comparison
 from bot.query.options import CardForm
 from bot.submission import Submission
 from bot.text import columns, cut, visible

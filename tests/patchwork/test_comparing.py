@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.patchwork.diff import OF_NOTHING
 from bot.patchwork.model import Series
-from bot.patchwork.versions import Comparison, KnownVersion, compare
+from bot.patchwork.range_diff import Comparison, KnownVersion, compare
 from support.versions_rig import a_version, patches
 
 Row = tuple[str, str | None]  # the subject of a patch, and the digest of its diff
@@ -30,7 +30,11 @@ ONE, TWO, THREE = ("[1/3] One", "a"), ("[2/3] Two", "b"), ("[3/3] Three", "c")
         ("one is new", [ONE, TWO, THREE, ("[4/4] Four", "d")], Comparison(unchanged=3, new=1)),
         ("one is gone", [ONE, THREE], Comparison(unchanged=2, gone=1)),
         ("renamed, the same diff", [("[1/3] First", "a"), TWO, THREE], Comparison(unchanged=3)),
-        ("in another order", [("[1/3] Three", "c"), ("[2/3] One", "a"), ("[3/3] Two", "b")], Comparison(unchanged=3)),
+        (
+            "in another order",
+            [("[1/3] Three", "c"), ("[2/3] One", "a"), ("[3/3] Two", "b")],
+            Comparison(unchanged=3, moved=1),
+        ),
         ("another subject and diff", [("[1/3] Other", "x"), TWO, THREE], Comparison(unchanged=2, new=1, gone=1)),
         ("swapped subjects", [("[1/3] Two", "a"), ("[2/3] One", "b"), THREE], Comparison(unchanged=3)),
         ("a diff that was not read", [("[1/3] One", None), TWO, THREE], Comparison(unchanged=2, unclear=1)),

@@ -68,7 +68,7 @@ async def play(folder: Path) -> Scene:
         folder,
         subscribe=SUBSCRIPTIONS,
         direct=frozenset({CHAT}),
-        house=MemoryRoomRights(joined={MIGRATION: "#migration:example.org", DIGEST: "#qemu:example.org"}),
+        room_rights=MemoryRoomRights(joined={MIGRATION: "#migration:example.org", DIGEST: "#qemu:example.org"}),
         maintainers=str(folder / "MAINTAINERS"),
         clock=VirtualClock(MONDAY),
     )
@@ -116,7 +116,7 @@ async def _started(rig: Rig) -> AsyncIterator[Bot]:
 async def _say(rig: Rig, bot: Bot, number: int, text: str) -> Entry:
     rig.clock.advance(BETWEEN_LINES.total_seconds())
     entry = Entry(EventId(f"$said{number}"), str(ADA), rig.clock.now(), text)
-    await bot.hear(InboxMessage(CHAT, entry.event, ADA, text, rig.clock.now()))
+    await bot.receive(InboxMessage(CHAT, entry.event, ADA, text, rig.clock.now()))
     rig.clock.advance(1)
     await bot.settle()
     return entry
