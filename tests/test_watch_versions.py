@@ -12,7 +12,7 @@ from inline_snapshot import snapshot
 from bot.app import Bot
 from bot.errors import Permanent, Temporary
 from bot.ids import RoomId
-from bot.sample_patchwork.diffs import rename_diff, sample_diff
+from bot.sample_patchwork.diffs import Hunk, git_diff, rename_diff, sample_diff
 from bot.sample_patchwork.mail import Mail, NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import PostedSeries
 from support.rig import PROJECT, ROOM, Rig
@@ -308,3 +308,22 @@ async def test_versions_go_on_after_a_restart(rig: Rig) -> None:
             "🆕 [v3 1/1] migration: Step one / since v2 {$2} (1 day): changed",
         ]
     )
+
+
+async def test_a_card_pairs_patches_by_their_diffs_even_under_another_name(rig: Rig) -> None:
+    def patches(*rows: tuple[str, str, int]) -> NewSeries:
+        made = [
+            NewPatch(f"migration: {name}", git_diff(path, Hunk(1, "".join(f"+{path} {n}\n" for n in range(count)))))
+            for name, path, count in rows
+        ]
+        return NewSeries(name=NAME, patches=made, version=1 if rows[0][0] == "Add it" else 2)
+
+    async with rig.running() as bot:
+        await bot.settle()
+        first = [("Add it", "migration/a.c", 20), ("Use it", "migration/b.c", 20), ("Test it", "migration/c.c", 20)]
+        await send(rig, bot, patches(*first))
+
+        second = [("Test it", "migration/c.c", 20), ("Add that", "migration/a.c", 22), ("Use it", "migration/b.c", 20)]
+        await send(rig, bot, patches(*second), days=4)
+
+    assert heads(rig)[-1].endswith(" / since v1 {$1} (4 days): 1 of 3 changed, 1 moved")

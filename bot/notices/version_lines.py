@@ -46,8 +46,8 @@ def since_former(series: Series, former: FormerVersion, page: str) -> Line:
         return words("partial reroll of ", link, f": {cut(', '.join(places), _MAX_PLACES)}" if places else "")
     days = days_between(former.series, series)
     passed = "" if days is None else " (less than a day)" if days == 0 else f" ({_days(days)})"
-    changes = _changes(former.compared)
-    return words("since ", link, f"{passed}: {changes}" if changes else passed)
+    told = changes(former.compared)
+    return words("since ", link, f"{passed}: {told}" if told else passed)
 
 
 def version_link(series: Series, card: CardPlace | None, page: str) -> Inline:
@@ -60,7 +60,7 @@ def _days(days: int) -> str:
     return "1 day" if days == 1 else f"{days} days"
 
 
-def _changes(found: Comparison) -> str:
+def changes(found: Comparison) -> str:
     """Return the changes between two versions in numbers of patches; "" if none could be compared."""
     total = found.unchanged + found.changed + found.new + found.unclear
     if not total + found.gone:
@@ -69,6 +69,8 @@ def _changes(found: Comparison) -> str:
         _changed(found.changed, total) if found.changed else "",
         f"{found.new} new" if found.new else "",
         f"{found.gone} dropped" if found.gone else "",
+        f"{found.moved} moved" if found.moved else "",
+        f"{found.reworded} reworded" if found.reworded else "",
         f"{found.unclear} not compared" if found.unclear else "",
     ]
     said = ", ".join(part for part in parts if part) or "no patch changed"

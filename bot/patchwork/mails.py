@@ -21,6 +21,7 @@ from itertools import takewhile
 
 from bot.ids import Msgid, PatchId
 from bot.patchwork.diff import changed_files, hash_of, without_message
+from bot.patchwork.diff_lines import fingerprint_of
 from bot.patchwork.model import Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.patchwork.references import msgid_of
 from bot.text import MAX_LINE, one_line, storable
@@ -290,6 +291,7 @@ def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) ->
         cc=addresses([headers.get("cc", "")]),
         trailers=trailers_of(body[: start.start()] if start else body),
         text=mail_text(ref.name, body),
+        fingerprint=fingerprint_of(body),
         replies_to=ancestors([headers.get("references", "")], [headers.get("in-reply-to", "")]),
     )
 

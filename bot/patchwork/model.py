@@ -126,6 +126,7 @@ class Patch:
     trailers: frozenset[Trailer] = frozenset()
     former_state: str | None = field(default=None, compare=False)  # before *state*, if the bot saw that change
     text: str = field(default="", repr=False, compare=False)  # the mail as returned by `mail_text`; not stored
+    fingerprint: bytes = field(default=b"", repr=False, compare=False)  # of its diff; stored apart
     replies_to: tuple[Msgid, ...] = field(default=(), compare=False)  # its ancestors, the parent last; not stored
 
     @property

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from bot.ids import PatchId
 from bot.patchwork.assignment import best_pairs
 from bot.patchwork.diff import proves
 from bot.patchwork.diff_lines import is_same, line_numbers
@@ -255,7 +256,7 @@ def compared(patch: Patch, fingerprint: bytes = b"", message: tuple[str, ...] | 
     return ComparedPatch(number, plain_name(patch.name), patch.hash, fingerprint, message)
 
 
-def compare(before: KnownVersion, now: KnownVersion, fingerprints: Mapping[int, bytes] | None = None) -> Comparison:
+def compare(before: KnownVersion, now: KnownVersion, fingerprints: Mapping[PatchId, bytes] | None = None) -> Comparison:
     """Return the changes from *before* to *now*; patches that may not have arrived yet are neither new nor gone.
 
     *fingerprints* are those of the diffs, by the ids of the patches, as far as they are known.

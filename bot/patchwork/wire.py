@@ -25,6 +25,7 @@ from pydantic import (
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork import diff
 from bot.patchwork.diff import hash_of
+from bot.patchwork.diff_lines import fingerprint_of
 from bot.patchwork.mails import addresses, ancestors, mail_text, own_words, trailers_of
 from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.references import msgid_of
@@ -317,6 +318,7 @@ class PatchRow(_Wire):
             cc=addresses(self.header("Cc")),
             trailers=trailers_of(self.content),
             text=mail_text(self.name, f"{self.content}\n{self.diff}") if read_whole else "",
+            fingerprint=fingerprint_of(self.diff) if read_whole else b"",
             replies_to=ancestors(self.header("References"), self.header("In-Reply-To")),
         )
 

@@ -61,8 +61,19 @@ class PatchBook(Book):
     async def patches_of(self, server: ServerName, series: SeriesId) -> list[Patch]:
         """Return the stored patches of a series, by id."""
         table = schema.patch
-        query = sa.select(table).where(table.c.server == server, table.c.series == series).order_by(table.c.id)
+        query = (
+            sa.select(*rows.columns_of(table))
+            .where(table.c.server == server, table.c.series == series)
+            .order_by(table.c.id)
+        )
         return [rows.to_patch(row) for row in await self._all(query)]
+
+    async def fingerprints(self, server: ServerName, series: Iterable[int]) -> dict[PatchId, bytes]:
+        """Return the fingerprints of the diffs of the patches of some *series*, as far as they are known."""
+        table = schema.patch
+        query = sa.select(table.c.id, table.c.fingerprint)
+        query = query.where(table.c.server == server, table.c.fingerprint.is_not(None))
+        return {PatchId(row["id"]): row["fingerprint"] for row in await self._among(query, table.c.series, series)}
 
     async def series(self, server: ServerName, number: int) -> Series | None:
         """Return a stored series; None if it is unknown."""
@@ -73,20 +84,24 @@ class PatchBook(Book):
     async def patch(self, server: ServerName, number: int) -> Patch | None:
         """Return a known patch; None if it is unknown."""
         table = schema.patch
-        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        row = await self._one(sa.select(*rows.columns_of(table)).where(table.c.server == server, table.c.id == number))
         return rows.to_patch(row) if row else None
 
     async def by_msgid(self, server: ServerName, msgid: Msgid) -> Patch | None:
         """Return the first patch with a message-id, which is unique only within a project."""
         table = schema.patch
-        query = sa.select(table).where(table.c.server == server, table.c.msgid == msgid).order_by(table.c.id)
+        query = (
+            sa.select(*rows.columns_of(table))
+            .where(table.c.server == server, table.c.msgid == msgid)
+            .order_by(table.c.id)
+        )
         row = await self._one(query.limit(1))
         return rows.to_patch(row) if row else None
 
     async def stored_patch(self, server: ServerName, number: int) -> StoredPatch | None:
         """Return a stored patch, with its series if that was evaluated; None if it is unknown."""
         table = schema.patch
-        row = await self._one(sa.select(table).where(table.c.server == server, table.c.id == number))
+        row = await self._one(sa.select(*rows.columns_of(table)).where(table.c.server == server, table.c.id == number))
         if row is None:
             return None
         patch = rows.to_patch(row)

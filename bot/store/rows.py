@@ -21,13 +21,18 @@ Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
 def packed(table: sa.Table) -> sa.Select[Any]:
     """Return the query for the rows of *table* with their JSON as text, which `unpacked` can decode elsewhere."""
     return sa.select(
-        *(sa.cast(column, sa.Text).label(column.name) if _is_json(column) else column for column in table.c)
+        *(sa.cast(column, sa.Text).label(column.name) if _is_json(column) else column for column in columns_of(table))
     )
+
+
+def columns_of(table: sa.Table) -> list[sa.Column[Any]]:
+    """Return the columns of *table* that make up its model objects: all but the fingerprint of a patch's diff."""
+    return [column for column in table.c if not isinstance(column.type, sa.LargeBinary)]
 
 
 def unpacked(row: sa.RowMapping, table: sa.Table) -> dict[str, Any]:
     """Return a `packed` row of *table* with its JSON decoded."""
-    return {**row, **{column.name: _loaded(row[column.name]) for column in table.c if _is_json(column)}}
+    return {**row, **{column.name: _loaded(row[column.name]) for column in columns_of(table) if _is_json(column)}}
 
 
 def to_baseline(row: sa.RowMapping) -> Baseline:
@@ -173,6 +178,7 @@ def of_patch(patch: Patch, now: datetime) -> dict[str, object]:
         "cc": list(patch.cc),
         "trailers": of_trailers(patch.trailers),
         "read_at": now,
+        "fingerprint": patch.fingerprint or None,
     }
 
 

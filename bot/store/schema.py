@@ -129,6 +129,7 @@ patch = sa.Table(
     sa.Column("former_state", sa.Text),  # the state before the last change of it; null: none was seen
     sa.Column("commit_ref", sa.Text),
     sa.Column("changed_at", Utc),  # last change; null: none since it was read
+    sa.Column("fingerprint", sa.LargeBinary),  # of its diff, only read to compare versions; null: none is known
     sa.Index(None, "server", "series"),
     sa.Index(None, "msgid"),
     sa.Index(None, "read_at"),

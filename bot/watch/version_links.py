@@ -1,5 +1,6 @@
 """Links each version of a work to the one before it, and tells the cards of both."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -138,7 +139,9 @@ async def versions_of(tx: Transaction, about: SubmissionRef, submission: Submiss
     former = await tx.watch.series(server, before_it) if before_it is not None else None
     if former is not None:
         before = KnownVersion(former, tuple(await tx.watch.patches_of(server, former.id)))
-        compared = compare(before, KnownVersion(series, submission.patches))
+        now = KnownVersion(series, submission.patches)
+        marks = await tx.watch.fingerprints(server, [former.id, series.id])
+        compared = await asyncio.to_thread(compare, before, now, marks)
         places = await tx.cards.events_by_room(_card(about, former.id))
         found = replace(found, former=FormerVersion(former, compared), former_cards=places)
     later = [each for each in following if not is_partial_reroll(each)]

@@ -110,6 +110,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "read_at": NOW,
         "commit_ref": None,
         "changed_at": NOW,
+        "fingerprint": b"a digest",
     },
     "state": {"server": SERVER, "slug": "rfc", "name": "RFC"},
     "sweep": {

@@ -135,6 +135,7 @@ def _servers() -> None:
         sa.Column("former_state", sa.Text(), nullable=True),
         sa.Column("commit_ref", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.DateTime(), nullable=True),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("server", "id", name="pk_patch"),
     )
     op.create_index("ix_patch_msgid", "patch", ["msgid"], unique=False)
