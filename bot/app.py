@@ -52,6 +52,7 @@ from bot.watch.card_edits import CardEditor
 from bot.watch.digest_posts import DigestPosts, DigestSources, ListedNow
 from bot.watch.flood_lists import FloodLists
 from bot.watch.followed import FollowedSubmissions
+from bot.watch.snooze_returns import SnoozeReturns
 from bot.watch.thread_replies import GATHERING, ThreadReplies
 from bot.watch.watch import Watch
 
@@ -284,7 +285,8 @@ async def assembled(
         sources = DigestSources(search, sites, ListedNow(dict(zip(sites, apis, strict=True))))
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
         edits, replies = CardEditor(store, sites), ThreadReplies(store, audience, sites)
-        duties = Duties(store, clock, _duties(edits, replies, digests, floods))
+        snoozes = SnoozeReturns(store, audience, sites)
+        duties = Duties(store, clock, _duties(edits, replies, digests, floods, snoozes))
         bot = Bot(
             store,
             rooms,
@@ -311,12 +313,15 @@ def _answerer(
     return Answerer(context.store, verbs, _answer_settings(settings, rooms), context.clock, Welcome(context).welcome)
 
 
-def _duties(edits: CardEditor, replies: ThreadReplies, digests: DigestPosts, floods: FloodLists) -> tuple[Duty, ...]:
+def _duties(
+    edits: CardEditor, replies: ThreadReplies, digests: DigestPosts, floods: FloodLists, snoozes: SnoozeReturns
+) -> tuple[Duty, ...]:
     return (
         Duty(RetryKind.EDIT, edits.tick),
         Duty(RetryKind.REPLY, replies.tick, after=GATHERING),
         Duty(RetryKind.DIGEST, digests.tell, is_wanted=lambda: not digests.are_arranged),
         Duty(RetryKind.FLOOD, floods.tell),
+        Duty(RetryKind.SNOOZE, snoozes.tick),
     )
 
 

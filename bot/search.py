@@ -27,6 +27,7 @@ from bot.store.book import batched
 from bot.store.patch_book import StoredPatch
 from bot.store.patch_scan import FactsReader, PatchScan, ScanRow, ScanScope, ScanWindow, paths_of
 from bot.store.store import Store
+from bot.submission import SubmissionKind, SubmissionRef
 
 MOST_PATCHES: Final = 500_000  # that one question covers, on each server; more than half a year of a large one
 MOST_EVALUATED: Final = 40_000  # that the query is evaluated on: a second; half as many if it has two costly parts
@@ -53,6 +54,13 @@ class SearchHit:
     series: Series | None
     read_at: datetime
     changed_at: datetime | None = None
+
+    @property
+    def about(self) -> SubmissionRef:
+        """The submission that it is, or is in."""
+        if self.series is not None:
+            return SubmissionRef(self.server, SubmissionKind.SERIES, self.series.id)
+        return SubmissionRef(self.server, SubmissionKind.PATCH, self.patch.id)
 
     @property
     def idle_since(self) -> datetime:

@@ -56,7 +56,7 @@ async def test_what_was_missed_comes_after_one_line_in_the_rooms_it_concerns(rig
     )
     assert cards == [*names, "the next one"]
     assert rig.titles(OTHER) == []
-    assert rig.chat.posted[0].message.tag.kind == "catch_up"
+    assert rig.chat.posted[0].message.tag.kind == "gap"
     assert rig.chat.posted[0].message.html == snapshot(
         "<p>Away for 6 h, until 2026-01-01 06:02 UTC (the bot did not run): 41 series came to sample, 5 of them for this room.</p>"  # noqa: E501  # as it is said
     )

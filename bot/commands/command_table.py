@@ -195,7 +195,7 @@ COMMANDS: tuple[Command, ...] = (
         "pause one subscription or all, for a time or until unmute",
         (_ONE_OR_ALL, Parameter(ParameterKind.DURATION, optional=True, shown="2h")),
         "7 2h",
-        ("pause", "silence", "snooze"),
+        ("pause", "silence"),
         Permission.ROOM,
         more="Nothing that arrives meanwhile is posted, not even later.",
         words=("many", "quiet", "quieter", "noisy", "noise", "spam", "shut", "stop", "vacation", "holiday", "break"),
@@ -206,8 +206,30 @@ COMMANDS: tuple[Command, ...] = (
         "end the pause",
         (_ONE_OR_ALL,),
         "7",
-        ("unpause", "unsnooze", "resume", "unsilence"),
+        ("unpause", "resume", "unsilence"),
         Permission.ROOM,
+    ),
+    Command(
+        "snooze",
+        CommandGroup.CHAT,
+        "take a patch or series out of the queues and stale lists here for a while; alone: what is snoozed",
+        (Parameter(ParameterKind.REFS, optional=True, shown="REF 2w|until DATE|until v7"),),
+        "2194095 2w",
+        ("snoozed", "snoozes", "remind"),
+        Permission.ROOM,
+        more=(
+            "It is back by itself, before its time if somebody comments on it or a new version comes. Days are in the "
+            "zone of set timezone."
+        ),
+        words=("later", "postpone", "defer", "hide", "remind me", "reminder"),
+    ),
+    Command(
+        "unsnooze",
+        CommandGroup.CHAT,
+        "end that",
+        (_REF,),
+        "2194095",
+        who=Permission.ROOM,
     ),
     Command(
         "set",

@@ -15,6 +15,7 @@ from bot.commands.own_addresses import AddressCommands
 from bot.commands.request import Handler
 from bot.commands.rights import ChatPrivacy
 from bot.commands.settings import SettingCommands
+from bot.commands.snoozing import SnoozeCommands
 from bot.commands.subscribing import SubscriptionCommands, WhyCommand
 from bot.commands.token_commands import TokenCommands
 
@@ -55,7 +56,7 @@ def _acting_handlers(context: ActContext, privacy: ChatPrivacy) -> Mapping[str, 
 
 def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:
     subscriptions, muting, settings = SubscriptionCommands(context), MuteCommands(context), SettingCommands(context)
-    follows = FollowCommands(context)
+    follows, snoozes = FollowCommands(context), SnoozeCommands(context)
     addresses, admin, lists = AddressCommands(context), AdminCommands(context), ListCommands(context)
     found: Mapping[str, Handler] = {
         "sub": subscriptions.sub,
@@ -74,6 +75,8 @@ def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:
         "follow": follows.follow,
         "unfollow": follows.unfollow,
         "follows": follows.follows,
+        "snooze": snoozes.snooze,
+        "unsnooze": snoozes.unsnooze,
         "rooms": admin.rooms,
         "leave": admin.leave,
     }

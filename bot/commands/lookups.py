@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from bot.commands.answers.patch import diff_shown, diffstat_shown, patch_shown, said, series_shown
 from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, found_shown
@@ -58,13 +59,27 @@ class LookupCommands:
         try:
             query = parse(request.call.arguments["query"])
             standing = await standing_of(self._store, request)
-            matches = await self._past.matches(meant(query, standing), None, MOST_SHOWN)
+            matches = await self._past_matches(request, meant(query, standing))
         except QueryError as error:
             return Answer((Block(error.pointed()),), is_refusal=True)
         except UserError as error:
             return Answer(said(str(error)), is_refusal=True)
         notes = await query_notes(self._context, query, standing)
         return await self._matches(query, matches, [f"Note: {note}" for note in notes])
+
+    async def _past_matches(self, request: CommandRequest, query: Query) -> SearchHits:
+        """Return the newest matches; what is snoozed here is not stale.
+
+        Raises:
+            UserError: the store cannot answer this query.
+        """
+        if all(term.key is not Key.STALE for term in terms_of(query.tree)):
+            return await self._past.matches(query, None, MOST_SHOWN)
+        async with self._store.reading() as tx:
+            snoozed = await tx.snoozes.refs(request.message.room)
+        matches = await self._past.matches(query, None, MOST_SHOWN + len(snoozed))
+        awake = tuple(match for match in matches.found if match.about not in snoozed)
+        return replace(matches, found=awake[:MOST_SHOWN])
 
     async def _answer(
         self, request: CommandRequest, tell: Callable[[Resolved], Awaitable[Answer]], first: RefKind = RefKind.PATCH

@@ -6,7 +6,7 @@ from bot.commands.context import CommandContext, typed
 from bot.commands.request import AnswerSubject, CommandRequest
 from bot.commands.resolve_ref import RefResolver, Resolved, ResolvedPatch
 from bot.errors import UserError
-from bot.ids import EventId, ProjectName, RoomId, SeriesId, ServerName
+from bot.ids import EventId, ProjectName, RoomId, ServerName
 from bot.notices.card import ServerLinks, submission_title
 from bot.notices.markup import Link
 from bot.patchwork.references import RefKind
@@ -84,6 +84,12 @@ class SubmissionFinder:
         found = await tx.watch.refs_of(about.server, [about.id])
         return next((replace(ref, rebuilds=0) for ref in found.values()), about)
 
+    async def newest(self, tx: Transaction, about: SubmissionRef) -> SubmissionRef:
+        """Return the newest version of a submission."""
+        if about.kind is SubmissionKind.PATCH:
+            return about
+        return replace(about, id=await tx.versions.newest(about.server, about.id))
+
     async def _in_reply(self, request: CommandRequest) -> SubmissionRef:
         message = request.message
         async with self._store.reading() as tx:
@@ -91,11 +97,6 @@ class SubmissionFinder:
                 if (about := await self.of_event(tx, message.room, event)) is not None:
                     return about
         raise UserError(_which_one(request))
-
-
-def newest_ref(about: SubmissionRef, series: SeriesId) -> SubmissionRef:
-    """Return the reference to another version of a series."""
-    return replace(about, kind=SubmissionKind.SERIES, id=series)
 
 
 def _about(resolved: Resolved) -> SubmissionRef:
@@ -121,5 +122,5 @@ def _not_stored(resolved: Resolved) -> str:
 
 def _which_one(request: CommandRequest) -> str:
     """Return the question for a command that names nothing and replies to nothing."""
-    verb = request.call.command.verb
-    return f"Which one? Name it, or type this in reply to a card.\nExample: {typed(request, verb, '2194095')}"
+    example = typed(request, request.call.command.verb, request.call.command.example)
+    return f"Which one? Name it, or type this in reply to a card.\nExample: {example}"

@@ -15,10 +15,11 @@ from bot.store.digest_book import next_digest
 from bot.store.flood_book import FloodBook
 from bot.store.queued_change_book import next_reply
 from bot.store.retry_book import RetryBook, RetryKind, next_try
+from bot.store.snooze_book import next_return
 
-DUE_TABLES: Final = frozenset({"card", "queued_change", "digest", "flood", "retry", "server"})
+DUE_TABLES: Final = frozenset({"card", "queued_change", "digest", "flood", "retry", "server", "snooze"})
 """The tables whose rows decide when something is due; a flood also waits for a poll of its server."""
-_DUTIES: Final = (RetryKind.EDIT, RetryKind.REPLY, RetryKind.DIGEST, RetryKind.FLOOD)
+_DUTIES: Final = (RetryKind.EDIT, RetryKind.REPLY, RetryKind.DIGEST, RetryKind.FLOOD, RetryKind.SNOOZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class DueBook(Book):
             RetryKind.EDIT: next_edit(self._now),
             RetryKind.REPLY: next_reply(self._now),
             RetryKind.DIGEST: next_digest(self._now),
+            RetryKind.SNOOZE: next_return(self._now),
         }
         has_flood = sa.exists(sa.select(schema.flood.c.key)).label("has_flood")
         columns = [first.scalar_subquery().label(kind) for kind, first in firsts.items()]

@@ -25,6 +25,7 @@ from bot.store.following_tables import follow
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.queue_book import QueueBook
 from bot.store.recheck_book import RecheckBook
+from bot.store.snooze_tables import snooze
 from bot.submission import SubmissionKind, SubmissionRef
 
 KEEP_EVENTS = timedelta(days=4)
@@ -265,7 +266,7 @@ class PollBook(PatchBook):
     async def _forget(self, server: ServerName) -> None:
         """Delete everything stored about a server whose ids started over."""
         known = (schema.series, schema.patch, schema.early_update, schema.patch_check, schema.comment)
-        posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.catch_up, schema.retry, follow)
+        posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.catch_up, schema.retry, follow, snooze)
         for table in (*known, *posted, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         for book in (RecheckBook, CommentBook, QueueBook):

@@ -31,6 +31,7 @@ class RetryKind(StrEnum):
     REPLY = "reply"
     DIGEST = "digest"
     FLOOD = "flood"
+    SNOOZE = "snooze"  # those of a room
 
     @property
     def incident(self) -> str:

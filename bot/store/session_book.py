@@ -17,6 +17,7 @@ from bot.store.follow_book import FollowBook
 from bot.store.outbox_book import OutboxBook
 from bot.store.queue_book import QueueBook
 from bot.store.retry_book import RetryBook
+from bot.store.snooze_book import SnoozeBook
 from bot.store.subscription_book import SubscriptionBook
 from bot.store.token_book import TokenBook
 
@@ -61,6 +62,7 @@ class RoomBooks:
     tokens: TokenBook
     follows: FollowBook
     queues: QueueBook
+    snoozes: SnoozeBook
 
 
 class SessionBook:
@@ -77,6 +79,7 @@ class SessionBook:
         self._tokens = books.tokens
         self._follows = books.follows
         self._queues = books.queues
+        self._snoozes = books.snoozes
 
     async def load(self, user: UserId) -> SessionState:
         """Return the stored state for the account *user*; the rooms are the same for every account."""
@@ -173,6 +176,7 @@ class SessionBook:
         await self._digests.leave(room)
         await self._retries.leave(room)
         await self._follows.end_chat(room)
+        await self._snoozes.leave(room)
         await self._tokens.chat_left(room)
         if await self._subscriptions.has_any(room):
             await self._set(room, left=True)
@@ -208,6 +212,7 @@ class SessionBook:
         await self._tokens.move(old, new)
         await self._follows.move(old, new)
         await self._queues.move(old, new)
+        await self._snoozes.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:
         """Set columns of a room, which is added if it is new."""

@@ -30,6 +30,7 @@ from bot.store.queued_change_book import QueuedChangeBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.retry_book import RetryBook
 from bot.store.session_book import RoomBooks, SessionBook
+from bot.store.snooze_book import SnoozeBook
 from bot.store.subscription_book import SubscriptionBook
 from bot.store.token_book import TokenBook
 from bot.store.vault import Vault
@@ -134,6 +135,7 @@ class Transaction:
             tokens=self.tokens,
             queues=self.queues,
             follows=self.follows,
+            snoozes=self.snoozes,
         )
         return SessionBook(self._connection, books)
 
@@ -146,6 +148,11 @@ class Transaction:
     def follows(self) -> FollowBook:
         """What people follow."""
         return FollowBook(self._connection, self.now)
+
+    @cached_property
+    def snoozes(self) -> SnoozeBook:
+        """What rooms snooze."""
+        return SnoozeBook(self._connection, self.now)
 
     @cached_property
     def retries(self) -> RetryBook:
@@ -332,6 +339,7 @@ _TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "lists": lambda tx: tx.floods.tidy(),
     "retries": lambda tx: tx.retries.tidy(),
     "what people follow": lambda tx: tx.follows.tidy(),
+    "what rooms snooze": lambda tx: tx.snoozes.tidy(),
     "rechecks": lambda tx: tx.rechecks.tidy(),
     "tokens of people who left": lambda tx: tx.tokens.tidy(),
     "changes on Patchwork": lambda tx: tx.acts.tidy(),

@@ -183,7 +183,7 @@ class DigestPosts:
         _log.info("digest.posted", room=due.room, digest=str(due.digest), series=len(told.listed) + told.unlisted)
 
     async def _stale(self, due: DigestDue) -> list[_Kept]:
-        """What a digest tells of because nothing happened to it, newest first."""
+        """What a digest tells of because nothing happened to it, newest first, without what the room snoozes."""
         found: dict[SubmissionRef, _Kept] = {}
         for query in self._wanted.get((due.room, due.digest), ()):
             try:
@@ -197,13 +197,10 @@ class DigestPosts:
                 self._incidents.record("digest.stale_not_found", f"{query} in {due.room}", error)
                 continue
             for match in matches.found:
-                about = (
-                    SubmissionRef(match.server, SubmissionKind.SERIES, match.series.id)
-                    if match.series
-                    else SubmissionRef(match.server, SubmissionKind.PATCH, match.patch.id)
-                )
-                found.setdefault(about, _Kept(about, idle_since=match.idle_since))
-        return list(found.values())
+                found.setdefault(match.about, _Kept(match.about, idle_since=match.idle_since))
+        async with self._store.reading() as tx:
+            snoozed = await tx.snoozes.refs(due.room) if found else set()
+        return [each for about, each in found.items() if about not in snoozed]
 
     async def _kept(self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept]) -> list[_Kept]:
         """What a digest tells of: what came, in the order of arrival, then what is *stale*."""

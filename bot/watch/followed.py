@@ -42,19 +42,21 @@ class FollowedSubmissions:
         return await self._posts(ref, frozenset({OnKind.STATE, OnKind.COMMENT}))
 
     async def posts_comments(self, ref: SubmissionRef) -> bool:
-        """Whether a subscription that *ref* matches is `on:comment` or listed in a queue, or somebody follows *ref*."""
+        """Whether a subscription that *ref* matches is `on:comment` or in a queue, or *ref* is followed or snoozed."""
         async with self._store.reading() as tx:
-            if await tx.follows.chats_following(ref):
+            if await tx.follows.chats_following(ref) or await tx.snoozes.is_snoozed(ref):
                 return True
         return await self._posts(ref, frozenset({OnKind.COMMENT}))
 
     async def watches_comments(self, ref: SubmissionRef) -> bool:
-        """Whether a card of *ref* is still edited, somebody follows it, or a subscription waits for comments on it.
+        """Whether a card of *ref* is still edited, or a subscription waits for comments on it or for its review.
 
-        One that waits for its review does so, too.
+        Whoever follows or snoozes it waits for comments, too.
         """
         async with self._store.reading() as tx:
             if await tx.cards.is_living(ref) or await tx.follows.chats_following(ref):
+                return True
+            if await tx.snoozes.is_snoozed(ref):
                 return True
             is_waited_for = self._index.waits_for_reviews or self._may_post(frozenset({OnKind.COMMENT}))
             submission = (await tx.watch.load_submissions([ref])).get(ref) if is_waited_for else None

@@ -24,6 +24,7 @@ from bot.watch.catch_up_lines import CatchUp
 from bot.watch.change_replies import ChangeReplies, PendingChange, RoomChange
 from bot.watch.item_isolation import Isolation, isolated
 from bot.watch.retries import Part, PollParts, incident_of, part_of, retry_of
+from bot.watch.snooze_returns import wake_commented, wake_replaced
 from bot.watch.version_links import LinkedSeries, UnlinkedSeries, link_versions, links, tell_cards
 
 NOT_SAVED = "poll.object_not_saved"
@@ -221,6 +222,7 @@ class PollSteps:
         tx = self._tx
         changes = await self._isolate(tx, parts.changes, self._touched, self._put_off)
         linked = await self._isolate(tx, parts.links, lambda some: link_versions(tx, some), self._put_off)
+        await self._wake_snoozes(changes, linked)
         wanted = [*parts.cards, *await self._isolate(tx, parts.submissions, self._arrived, self._put_off)]
         wanted += await self._isolate(tx, _late(parts.links, linked), self._late_versions, self._put_off)
         rooms = await self._isolate(tx, changes, lambda some: self._change_replies.by_room(tx, some), self._put_off)
@@ -265,6 +267,17 @@ class PollSteps:
             self._incidents.resolve(kind, name)
 
     # Steps
+
+    async def _wake_snoozes(self, changes: Sequence[PendingChange], linked: Sequence[LinkedSeries]) -> None:
+        """Let what is snoozed be back that was commented on, or has a new version."""
+        tx, server = self._tx, self._server
+        await self._isolate(tx, changes, lambda some: wake_commented(tx, some), self._not_woken)
+        await self._isolate(tx, linked, lambda some: wake_replaced(tx, server, some), self._not_woken)
+
+    async def _not_woken(self, part: PendingChange | LinkedSeries, error: Exception) -> None:
+        """Record a fault; what it is about is back when its time is over."""
+        about = part.changed.about.id if isinstance(part, PendingChange) else part.series.id
+        self._incidents.record("snooze.not_ended", f"{about} of {self._server}", error)
 
     async def _parts(self, taken: Sequence[Retry]) -> list[Part]:
         found = [await part_of(self._tx, retry) for retry in taken]

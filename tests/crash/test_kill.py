@@ -191,6 +191,18 @@ async def test_a_bot_killed_at_any_state_of_a_reaction_lets_its_sender_follow_on
 
     assert await scene.dies(moment, typed=EYES)
     await scene.live(typed=EYES)
-    await scene.live(typed="follows")
 
     assert [body.splitlines()[0] for body in scene.room.bodies(ROOM)[1:]] == ["👀 You follow migration: Fix it"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_bot_killed_while_something_snoozed_is_back_says_so_once(scene: Scene, moment: str) -> None:
+    scene.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))
+    await scene.live()
+    await scene.live(typed="snooze 1 1d")
+
+    assert await scene.dies(moment, later=2 * 24 * 3600)
+    await scene.live(later=2 * 24 * 3600 + 1)
+    await scene.live(later=3 * 24 * 3600)
+
+    assert scene.room.bodies(ROOM)[2:] == ["💤 Back: migration: Fix it — its time is over"]

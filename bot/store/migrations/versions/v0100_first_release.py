@@ -16,6 +16,7 @@ def upgrade() -> None:
     _rooms()
     _following()
     _queues()
+    _snoozes()
 
 
 def _servers() -> None:
@@ -497,7 +498,7 @@ def _rooms() -> None:
 
 
 def _following() -> None:
-    """Create the tables of what people follow."""
+    """Create the tables of what people follow, and of what rooms snooze."""
     op.create_table(
         "direct_chat",
         sa.Column("person", sa.Text(), nullable=False),
@@ -569,3 +570,25 @@ def _queues() -> None:
         sa.Column("object", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("room", "number", name="pk_listed_row"),
     )
+
+
+def _snoozes() -> None:
+    """Create the table of what is snoozed."""
+    op.create_table(
+        "snooze",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("until", sa.DateTime(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_snooze"),
+        sa.UniqueConstraint("room", "server", "kind", "object", name="uq_snooze_room_server_kind_object"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_snooze_server_kind_object", "snooze", ["server", "kind", "object"], unique=False)
+    op.create_index("ix_snooze_until", "snooze", ["until"], unique=False)
