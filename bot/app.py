@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import TypeAlias
 
 import httpx
 import structlog
@@ -30,9 +31,10 @@ from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError, LoggedOut, outage
 from bot.health.collect import HealthCollector, HealthSources
-from bot.ids import RoomId, ServerName, UserId
+from bot.ids import ProjectName, RoomId, ServerName, UserId
 from bot.incidents import Incidents
 from bot.maintainers_files import MaintainersFiles, shelf_of
+from bot.notices.card import ServerLinks
 from bot.ops.duties import Duties, Duty
 from bot.ops.schedule import RepeatedFailure, Schedule, end
 from bot.ops.summary import room_queries
@@ -52,6 +54,7 @@ from bot.watch.card_edits import CardEditor
 from bot.watch.digest_posts import DigestPosts, DigestSources, ListedNow
 from bot.watch.flood_lists import FloodLists
 from bot.watch.followed import FollowedSubmissions
+from bot.watch.nudges import Nudges
 from bot.watch.snooze_returns import SnoozeReturns
 from bot.watch.thread_replies import GATHERING, ThreadReplies
 from bot.watch.watch import Watch
@@ -62,6 +65,7 @@ DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
 MAINTAINERS_SECONDS = 1800.0
 _log = structlog.get_logger(__name__)
+_Sites: TypeAlias = Mapping[ServerName, Callable[[ProjectName], ServerLinks]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +288,7 @@ async def assembled(
         sites = {watch.server: watch.site for watch, _ in watches}
         sources = DigestSources(search, sites, ListedNow(dict(zip(sites, apis, strict=True))))
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
-        edits, replies = CardEditor(store, sites), ThreadReplies(store, audience, sites)
-        snoozes = SnoozeReturns(store, audience, sites)
-        duties = Duties(store, clock, _duties(edits, replies, digests, floods, snoozes))
+        duties = Duties(store, clock, _duties(store, audience, sites, digests, floods))
         bot = Bot(
             store,
             rooms,
@@ -314,14 +316,17 @@ def _answerer(
 
 
 def _duties(
-    edits: CardEditor, replies: ThreadReplies, digests: DigestPosts, floods: FloodLists, snoozes: SnoozeReturns
+    store: Store, audience: Audience, sites: _Sites, digests: DigestPosts, floods: FloodLists
 ) -> tuple[Duty, ...]:
+    edits, replies = CardEditor(store, sites), ThreadReplies(store, audience, sites)
+    snoozes, nudges = SnoozeReturns(store, audience, sites), Nudges(store, audience, sites)
     return (
         Duty(RetryKind.EDIT, edits.tick),
         Duty(RetryKind.REPLY, replies.tick, after=GATHERING),
         Duty(RetryKind.DIGEST, digests.tell, is_wanted=lambda: not digests.are_arranged),
         Duty(RetryKind.FLOOD, floods.tell),
         Duty(RetryKind.SNOOZE, snoozes.tick),
+        Duty(RetryKind.NUDGE, nudges.tick),
     )
 
 

@@ -35,6 +35,7 @@ class AddressCommands:
             if len(known) >= _MOST:
                 raise UserError(f"You have {_MOST} addresses, which is the limit; nothing was changed.")
             await tx.subscriptions.add_address(person, address)
+            await tx.nudges.look_soon(person)
             sentences: list[str | Line] = [f"{address} is now one of your addresses: is:mine matches patches from it."]
             own = await tx.subscriptions.of_owner(request.message.room, person)
             if all(each.query != MINE for each in own):

@@ -57,7 +57,7 @@ _RESTS = frozenset(
     }
 )
 _REFERENCES = frozenset({ParameterKind.REF, ParameterKind.REFS})
-SETTING_KEYS = ("project", "mode", "timezone", "notify", "flood")
+SETTING_KEYS = ("project", "mode", "timezone", "notify", "flood", "nudge")
 KEYS = f"KEY is {', '.join(SETTING_KEYS[:-1])} or {SETTING_KEYS[-1]}."
 _MISSING = {ParameterKind.KEY: f" {KEYS}", ParameterKind.QUERY: " Say what should match."}
 _FROM_FILE = "config"  # the id that `subs` shows for subscriptions of the configuration file

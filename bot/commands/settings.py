@@ -6,6 +6,7 @@ import re
 import zoneinfo
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from bot.commands.answers import subscriptions as answers
 from bot.commands.context import ChangeResult, CommandContext, changed, hearing, may_change, typed
@@ -16,7 +17,9 @@ from bot.ids import RoomId
 from bot.notices.digest import when
 from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Bullets, Code, Lines, Strong, words
+from bot.query.durations import read_duration
 from bot.query.options import CardForm
+from bot.store.nudge_book import NUDGE
 from bot.store.store import Transaction
 from bot.store.subscription_book import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
 from bot.subscriptions.digest_schedule import zone_named
@@ -31,6 +34,7 @@ _SWITCHES = {
 }
 _FORMS = {"cards": CardForm.CARD, "full": CardForm.CARD, "long": CardForm.CARD, "short": CardForm.COMPACT}
 _MOST_FLOOD = 100_000
+_DAY = timedelta(days=1)
 _UNIVERSAL = frozenset({"UTC", "GMT", "Z", "ZULU", "UCT", "UNIVERSAL", "ETC/UTC", "ETC/GMT", "GREENWICH"})
 # Names in the time zone database that are not places; some of them have no summer time.
 _SEASONAL = frozenset(
@@ -77,14 +81,17 @@ _ABBREVIATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class RoomSetting:
-    """The description of a setting: its default, its summary, its possible values, and an example of one."""
+    """The description of a setting: its default, its summary, its possible values, and an example of one.
+
+    *only_direct* says why only direct chats have it; "" if rooms have it, too.
+    """
 
     key: str
     default: str
     summary: str
     values: str
     example: str
-    only_direct: bool = False
+    only_direct: str = ""
     words: tuple[str, ...] = ()  # by which questions find it
 
 
@@ -118,7 +125,7 @@ SETTINGS: tuple[RoomSetting, ...] = (
         "whether cards notify in a direct chat",
         "on or off",
         "off",
-        only_direct=True,
+        only_direct="cards in rooms never notify",
         words=("notification", "notifications", "ring", "rings", "ringing", "beep", "sound"),
     ),
     RoomSetting(
@@ -128,6 +135,15 @@ SETTINGS: tuple[RoomSetting, ...] = (
         f"1 to {_MOST_FLOOD}, or 0 for never",
         "20",
         words=("floods", "flooded", "import"),
+    ),
+    RoomSetting(
+        NUDGE,
+        "off",
+        "after how long without an answer I remind you of a patch of yours, once a version",
+        "1d to 365d, or off",
+        "21d",
+        only_direct="it is about your own patches",
+        words=("reminder", "remind", "unanswered", "ping", "nudges"),
     ),
 )
 
@@ -144,6 +160,7 @@ class SettingCommands:
             TIMEZONE: _zone,
             NOTIFY: _one_of(NOTIFY, ("on", "off"), _SWITCHES),
             FLOOD: _flood,
+            NUDGE: _nudge,
         }
 
     async def set(self, request: CommandRequest) -> Answer:
@@ -151,7 +168,7 @@ class SettingCommands:
         await may_change(self._context, request)
         setting = self._named(request.call.arguments["key"])
         if setting.only_direct and not request.direct:
-            raise UserError(f"{setting.key} only applies to direct chats; cards in rooms never notify.")
+            raise UserError(f"{setting.key} only applies to direct chats; {setting.only_direct}.")
         value = await self._readers[setting.key](request.call.arguments["value"].strip())
 
         async def change(tx: Transaction) -> ChangeResult:
@@ -160,8 +177,9 @@ class SettingCommands:
             old = (await tx.subscriptions.settings(room)).get(setting.key, default)
             if value == old:
                 raise UserError(f"{setting.key} is {value} already; nothing was changed.")
-            await tx.subscriptions.set(room, setting.key, None if value == default else value)
             sentences = [f"{setting.key} is now {value} (was {old})."]
+            await tx.subscriptions.set(room, setting.key, None if value == default else value)
+            sentences += await _nudging(tx, request, value) if setting.key == NUDGE else []
             sentences += await _retimed(tx, room) if setting.key == TIMEZONE else []
             sentences += namesake(self._context.places, value) if setting.key == PROJECT else []
             undo = typed(request, "set", setting.key, old)
@@ -263,6 +281,32 @@ async def _flood(value: str) -> str:
     if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value) <= _MOST_FLOOD):
         raise UserError(f"flood is a number from 0 to {_MOST_FLOOD}, not “{value[:50]}”.")
     return str(int(value))
+
+
+async def _nudge(value: str) -> str:
+    if value.lower() in _NEVER:
+        return "off"
+    length = read_duration(f"{value}d" if value.isascii() and value.isdigit() else value)
+    if length is None or length % _DAY or not _DAY <= length <= 365 * _DAY:
+        raise UserError(f"nudge is a number of days such as 21d, or off, not “{value[:50]}”.")
+    return f"{length // _DAY}d"
+
+
+async def _nudging(tx: Transaction, request: CommandRequest, value: str) -> list[str]:
+    """Begin or end the reminders in a direct chat.
+
+    Raises:
+        UserError: the person has no addresses, so nothing is known to be theirs.
+    """
+    room, person = request.message.room, request.message.sender
+    if value == "off":
+        await tx.nudges.unset(room)
+        return []
+    if not await tx.subscriptions.addresses(person):
+        example = typed(request, "me", "ada@example.org")
+        raise UserError(f"I know no address of yours, so none of your patches. First type for example: {example}")
+    await tx.nudges.set(room, person)
+    return [f"I remind you here of each version of yours, once, when nothing happened to it for {value}."]
 
 
 def _no_such(what: str, typed_: str, names: Iterable[str]) -> str:

@@ -13,13 +13,21 @@ from bot.store.book import Book
 from bot.store.card_book import next_edit
 from bot.store.digest_book import next_digest
 from bot.store.flood_book import FloodBook
+from bot.store.nudge_book import next_nudge
 from bot.store.queued_change_book import next_reply
 from bot.store.retry_book import RetryBook, RetryKind, next_try
 from bot.store.snooze_book import next_return
 
-DUE_TABLES: Final = frozenset({"card", "queued_change", "digest", "flood", "retry", "server", "snooze"})
+DUE_TABLES: Final = frozenset({"card", "queued_change", "digest", "flood", "retry", "server", "snooze", "nudge"})
 """The tables whose rows decide when something is due; a flood also waits for a poll of its server."""
-_DUTIES: Final = (RetryKind.EDIT, RetryKind.REPLY, RetryKind.DIGEST, RetryKind.FLOOD, RetryKind.SNOOZE)
+_DUTIES: Final = (
+    RetryKind.EDIT,
+    RetryKind.REPLY,
+    RetryKind.DIGEST,
+    RetryKind.FLOOD,
+    RetryKind.SNOOZE,
+    RetryKind.NUDGE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class DueBook(Book):
             RetryKind.REPLY: next_reply(self._now),
             RetryKind.DIGEST: next_digest(self._now),
             RetryKind.SNOOZE: next_return(self._now),
+            RetryKind.NUDGE: next_nudge(self._now),
         }
         has_flood = sa.exists(sa.select(schema.flood.c.key)).label("has_flood")
         columns = [first.scalar_subquery().label(kind) for kind, first in firsts.items()]

@@ -22,6 +22,7 @@ from bot.store.apply_updates import PollChanges
 from bot.store.book import Book, drop_batch, readable
 from bot.store.comment_book import CommentBook
 from bot.store.following_tables import follow
+from bot.store.nudge_tables import nudged
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.queue_book import QueueBook
 from bot.store.recheck_book import RecheckBook
@@ -266,7 +267,16 @@ class PollBook(PatchBook):
     async def _forget(self, server: ServerName) -> None:
         """Delete everything stored about a server whose ids started over."""
         known = (schema.series, schema.patch, schema.early_update, schema.patch_check, schema.comment)
-        posted = (schema.card, schema.digest_entry, schema.flood_entry, schema.catch_up, schema.retry, follow, snooze)
+        posted = (
+            schema.card,
+            schema.digest_entry,
+            schema.flood_entry,
+            schema.catch_up,
+            schema.retry,
+            follow,
+            snooze,
+            nudged,
+        )
         for table in (*known, *posted, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         for book in (RecheckBook, CommentBook, QueueBook):

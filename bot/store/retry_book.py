@@ -32,6 +32,7 @@ class RetryKind(StrEnum):
     DIGEST = "digest"
     FLOOD = "flood"
     SNOOZE = "snooze"  # those of a room
+    NUDGE = "nudge"  # those of a direct chat
 
     @property
     def incident(self) -> str:

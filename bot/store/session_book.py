@@ -14,6 +14,7 @@ from bot.store.card_book import CardBook
 from bot.store.digest_book import DigestBook
 from bot.store.flood_book import FloodBook
 from bot.store.follow_book import FollowBook
+from bot.store.nudge_book import NudgeBook
 from bot.store.outbox_book import OutboxBook
 from bot.store.queue_book import QueueBook
 from bot.store.retry_book import RetryBook
@@ -63,6 +64,7 @@ class RoomBooks:
     follows: FollowBook
     queues: QueueBook
     snoozes: SnoozeBook
+    nudges: NudgeBook
 
 
 class SessionBook:
@@ -80,6 +82,7 @@ class SessionBook:
         self._follows = books.follows
         self._queues = books.queues
         self._snoozes = books.snoozes
+        self._nudges = books.nudges
 
     async def load(self, user: UserId) -> SessionState:
         """Return the stored state for the account *user*; the rooms are the same for every account."""
@@ -213,6 +216,7 @@ class SessionBook:
         await self._follows.move(old, new)
         await self._queues.move(old, new)
         await self._snoozes.move(old, new)
+        await self._nudges.move(old, new)
 
     async def _set(self, room: RoomId, **values: object) -> None:
         """Set columns of a room, which is added if it is new."""

@@ -22,6 +22,7 @@ from bot.store.engine import READ_ONLY, connect, file_of, plain_errors, written_
 from bot.store.flood_book import CatchUpBook, FloodBook
 from bot.store.follow_book import FollowBook
 from bot.store.inbox_book import InboxBook
+from bot.store.nudge_book import NudgeBook
 from bot.store.outbox_book import KEEP_SAID, OutboxBook
 from bot.store.patch_book import VersionBook
 from bot.store.poll_book import PollBook, SweepBook
@@ -136,6 +137,7 @@ class Transaction:
             queues=self.queues,
             follows=self.follows,
             snoozes=self.snoozes,
+            nudges=self.nudges,
         )
         return SessionBook(self._connection, books)
 
@@ -153,6 +155,11 @@ class Transaction:
     def snoozes(self) -> SnoozeBook:
         """What rooms snooze."""
         return SnoozeBook(self._connection, self.now)
+
+    @cached_property
+    def nudges(self) -> NudgeBook:
+        """Who is reminded of their own unanswered patches."""
+        return NudgeBook(self._connection, self.now)
 
     @cached_property
     def retries(self) -> RetryBook:
@@ -340,6 +347,7 @@ _TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "retries": lambda tx: tx.retries.tidy(),
     "what people follow": lambda tx: tx.follows.tidy(),
     "what rooms snooze": lambda tx: tx.snoozes.tidy(),
+    "reminders": lambda tx: tx.nudges.tidy(),
     "rechecks": lambda tx: tx.rechecks.tidy(),
     "tokens of people who left": lambda tx: tx.tokens.tidy(),
     "changes on Patchwork": lambda tx: tx.acts.tidy(),

@@ -209,6 +209,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "direct_chat": {"person": "@ann:hs", "room": OTHER_ROOM},
     "follow": {"id": 5, "person": "@ann:hs", "server": SERVER, "kind": "series", "object": 7, "since": NOW},
     "follow_reaction": {"room": ROOM, "event": "$eyes", "follow": 5},
+    "nudge": {"room": OTHER_ROOM, "person": "@ann:hs", "next_at": NOW},
+    "nudged": {"person": "@ann:hs", "server": SERVER, "kind": "series", "object": 7},
     "snooze": {
         "id": 6,
         "room": ROOM,

@@ -498,7 +498,7 @@ def _rooms() -> None:
 
 
 def _following() -> None:
-    """Create the tables of what people follow, and of what rooms snooze."""
+    """Create the tables of what people follow, of what rooms snooze, and of reminders."""
     op.create_table(
         "direct_chat",
         sa.Column("person", sa.Text(), nullable=False),
@@ -592,3 +592,19 @@ def _snoozes() -> None:
     )
     op.create_index("ix_snooze_server_kind_object", "snooze", ["server", "kind", "object"], unique=False)
     op.create_index("ix_snooze_until", "snooze", ["until"], unique=False)
+    op.create_table(
+        "nudge",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("next_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("room", name="pk_nudge"),
+    )
+    op.create_index("ix_nudge_next_at", "nudge", ["next_at"], unique=False)
+    op.create_table(
+        "nudged",
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("person", "server", "kind", "object", name="pk_nudged"),
+    )
