@@ -7,9 +7,9 @@ from typing import Final
 
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, submission_title
+from bot.notices.fact_lines import state_words
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Link, fitting, words
-from bot.notices.state_line import state_words
-from bot.patchwork.state_classes import StateClasses
+from bot.patchwork.states import StateClasses
 from bot.submission import Submission
 
 MOST_LINES: Final = 30
