@@ -115,8 +115,8 @@ async def fill(store: Store, clock: VirtualClock, count: int) -> None:
         read: list[SeriesRead] = []
         patches: list[Patch] = []
         for _ in range(100):
-            some = [_patch(rng, first + number, series, files, people) for number in range(rng.randint(1, 8))]
-            read.append(SeriesRead(_series(rng, series, some), ()))
+            some = [a_stored_patch(rng, first + number, series, files, people) for number in range(rng.randint(1, 8))]
+            read.append(SeriesRead(a_stored_series(rng, series, some), ()))
             patches += some
             first, series = first + len(some), series + 1
         async with store.transaction() as tx:
@@ -126,7 +126,10 @@ async def fill(store: Store, clock: VirtualClock, count: int) -> None:
         clock.advance(600)
 
 
-def _patch(rng: random.Random, number: int, series: int, files: Sequence[str], people: Sequence[Person]) -> Patch:
+def a_stored_patch(
+    rng: random.Random, number: int, series: int, files: Sequence[str], people: Sequence[Person]
+) -> Patch:
+    """Return a patch as it is stored."""
     return Patch(
         id=PatchId(number),
         project=PROJECT,
@@ -143,7 +146,8 @@ def _patch(rng: random.Random, number: int, series: int, files: Sequence[str], p
     )
 
 
-def _series(rng: random.Random, number: int, patches: Sequence[Patch]) -> Series:
+def a_stored_series(rng: random.Random, number: int, patches: Sequence[Patch]) -> Series:
+    """Return the series of some patches as it is stored."""
     return Series(
         id=SeriesId(number),
         project=PROJECT,

@@ -42,6 +42,7 @@ from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
 from bot.polling.poller import Poller, Source
 from bot.query.check_lanes import CheckLanes
+from bot.review_queue import ReviewQueue
 from bot.room_registry import Rooms
 from bot.search import PatchSearch
 from bot.store.inbox_book import InboxMessage
@@ -277,16 +278,29 @@ async def assembled(
             rooms.index, [watch for watch, _ in watches], maintainers_files, sender, incidents, len(rooms.queries)
         )
         overview = HealthCollector(store, parts, clock, _override(settings.matrix))
-        search = PatchSearch(store, {server.name: server.projects for server in servers}, maintainers_files.of, clock)
-        limits = SubscriptionLimits(settings.commands.max_per_person, settings.commands.max_per_room)
-        doubts = maintainers_files.doubts, maintainers_files.without_file, maintainers_files.of
+        watched_projects = {server.name: server.projects for server in servers}
+        past = PatchSearch(store, watched_projects, maintainers_files.of, clock)
+        queue = ReviewQueue(
+            store, watched_projects, {server.name: server.api for server in servers}, maintainers_files.of, clock
+        )
         context = CommandContext(
-            store, rooms.listeners, rooms.room_rights, search, clock, limits, rooms.from_file, servers, *doubts
+            store=store,
+            listeners=rooms.listeners,
+            room_rights=rooms.room_rights,
+            past=past,
+            queue=queue,
+            clock=clock,
+            most=SubscriptionLimits(settings.commands.max_per_person, settings.commands.max_per_room),
+            from_file=rooms.from_file,
+            places=servers,
+            doubts=maintainers_files.doubts,
+            without_file=maintainers_files.without_file,
+            files=maintainers_files.of,
         )
         early = EarlyPolls()
         answerer = _answerer(settings, rooms, context, overview, early)
         sites = {watch.server: watch.site for watch, _ in watches}
-        sources = DigestSources(search, sites, ListedNow(dict(zip(sites, apis, strict=True))))
+        sources = DigestSources(past, queue, sites, ListedNow(dict(zip(sites, apis, strict=True))))
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
         duties = Duties(store, clock, _duties(store, audience, sites, digests, floods))
         bot = Bot(

@@ -331,9 +331,13 @@ def _of_interest(file: Maintainers, tree: Node) -> Maintainers:
     return file.only(section for value in values for section in file.find(value))
 
 
-def unanswerable(tree: Node) -> str | None:
-    """Return the reason why stored patches cannot answer *tree*, or None; excluded terms count as well."""
-    refusals = (term.key.spec.past_refusal(str(term), value) for term in terms_of(tree) for value in term.values)
+def unanswerable(tree: Node, *, even_turns: bool = True) -> str | None:
+    """Return the reason why stored patches cannot answer *tree*, or None; excluded terms count as well.
+
+    Whose turn it is counts only if *even_turns*: a search of what is open knows it.
+    """
+    terms = (term for term in terms_of(tree) if even_turns or term.key is not Key.TURN)
+    refusals = (term.key.spec.past_refusal(str(term), value) for term in terms for value in term.values)
     return next((refusal for refusal in refusals if refusal is not None), None)
 
 

@@ -36,6 +36,7 @@ from bot.notices.markup import Allowed, written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, answer_key
 from bot.store.inbox_book import ARRIVAL, InboxMessage
 from bot.store.store import Store
+from bot.submission import SubmissionRef
 
 ANSWER_SECONDS = 60
 QUICK_AT_ONCE = 4
@@ -217,7 +218,7 @@ class Answerer:
             self._busy.discard(message.sender)
             self._wake.set()
 
-    async def _write(self, message: InboxMessage, answer: Notice | None) -> None:
+    async def _write(self, message: InboxMessage, answer: "_Written") -> None:
         """Store an answer, or the answer that reports a fault of the bot if that answer cannot be stored.
 
         Raises:
@@ -228,35 +229,35 @@ class Answerer:
         except StoreError:
             raise
         except Exception:  # noqa: BLE001  # an answer that the database does not take; it is logged
-            await self._acknowledge(message, self._fault(message))
+            await self._acknowledge(message, _Written(self._fault(message)))
 
-    async def _acknowledge(self, message: InboxMessage, answer: Notice | None) -> None:
+    async def _acknowledge(self, message: InboxMessage, answer: "_Written") -> None:
         async with self._store.transaction() as tx:
-            await tx.outbox.add([] if answer is None else [answer])
+            await tx.outbox.add([] if answer.notice is None else [answer.notice])
             await tx.inbox.answered(message)
+            if answer.listed is not None:
+                await tx.queues.number(message.room, answer.listed)
 
-    async def _written(self, message: InboxMessage) -> Notice | None:
+    async def _written(self, message: InboxMessage) -> "_Written":
         """Return the answer as a notice; if a message causes an error, the notice reports it, and the message is done.
-
-        None where nothing is to be said.
 
         Raises:
             StoreError: the database failed, which is not the message's fault; it is answered once the database is back.
         """
         try:
             if message.event == ARRIVAL:
-                return await self._greeting(message)
+                return _Written(await self._greeting(message))
             answer = await self._answer(message)
             if answer.is_silent:
-                return None
+                return _Written(None)
             is_busy = not self._is_direct(message) and self._traffic.is_busy(
                 message.room, message.sender, self._clock.monotonic()
             )
-            return notice(message, answer, in_thread=is_busy and is_long(answer))
+            return _Written(notice(message, answer, in_thread=is_busy and is_long(answer)), answer.listed)
         except StoreError:
             raise
         except Exception:  # noqa: BLE001  # the one broad catch of a command; it is logged
-            return self._fault(message)
+            return _Written(self._fault(message))
 
     async def _greeting(self, message: InboxMessage) -> Notice:
         """Return the welcome in a room that the bot has joined."""
@@ -325,6 +326,14 @@ class Answerer:
 def _is_quick(request: CommandRequest) -> bool:
     """Return whether a command is answered from the bot's own data; what a card is about is known."""
     return request.call.command.verb in QUICK or bool(request.message.reaction)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An answer as a notice, None if nothing is said; with the rows that it numbers, None if it numbers none."""
+
+    notice: Notice | None
+    listed: Sequence[SubmissionRef] | None = None
 
 
 def is_long(answer: Answer) -> bool:

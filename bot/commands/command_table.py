@@ -133,6 +133,16 @@ COMMANDS: tuple[Command, ...] = (
         words=("searching", "past", "old", "older"),
     ),
     Command(
+        "queue",
+        CommandGroup.LOOK_UPS,
+        "what is open here and whose turn it is, with the reason",
+        (Parameter(ParameterKind.QUERY, optional=True, shown="QUERY] [PAGE"),),
+        "turn:review",
+        ("todo", "backlog", "worklist"),
+        more="In a room: what its subscriptions match. In a direct chat: what you sent, and what is delegated to you.",
+        words=("waiting", "turn", "pending", "unreviewed", "inbox", "morning"),
+    ),
+    Command(
         "sub",
         CommandGroup.SUBSCRIPTIONS,
         "post each new series that matches a query",

@@ -25,6 +25,7 @@ from bot.notices.markup import Document
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.parser import parse
 from bot.query.query import Query
+from bot.review_queue import ReviewQueue
 from bot.search import PatchSearch
 from bot.store.store import Store, Transaction
 from bot.subscriptions.registry import SubscriptionRegistry
@@ -84,6 +85,7 @@ class CommandContext:
     listeners: SubscriptionRegistry
     room_rights: RoomRights
     past: PatchSearch
+    queue: ReviewQueue
     clock: Clock
     most: SubscriptionLimits
     from_file: FileSubscriptions

@@ -12,6 +12,7 @@ from bot.commands.listing import ListCommands
 from bot.commands.lookups import LookupCommands
 from bot.commands.muting import MuteCommands
 from bot.commands.own_addresses import AddressCommands
+from bot.commands.queues import QueueCommand
 from bot.commands.request import Handler
 from bot.commands.rights import ChatPrivacy
 from bot.commands.settings import SettingCommands
@@ -64,6 +65,7 @@ def _subscription_handlers(context: CommandContext) -> Mapping[str, Handler]:
         "edit": subscriptions.edit,
         "subs": lists.subs,
         "test": subscriptions.test,
+        "queue": QueueCommand(context).queue,
         "why": WhyCommand(context).why,
         "mute": muting.mute,
         "unmute": muting.unmute,

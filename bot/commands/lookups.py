@@ -9,18 +9,22 @@ from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, 
 from bot.commands.context import CommandContext
 from bot.commands.patch_details import checks_of, comments_of
 from bot.commands.query_notes import query_notes
+from bot.commands.queues import QueuePage, queue_answer
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.resolve_ref import CacheNote, RefResolver, Resolved, ResolvedPatch, ResolvedSeries
+from bot.commands.servers import every_site
 from bot.commands.subscribing import standing_of
 from bot.errors import QueryError, UserError
-from bot.notices.card import ServerLinks
 from bot.notices.markup import Block, Document
 from bot.patchwork.references import RefKind
+from bot.query.facts import FactName
 from bot.query.keys import Key
 from bot.query.parser import parse
-from bot.query.query import Query, terms_of
+from bot.query.query import Query, facts_in, terms_of
 from bot.query.values import IsFlag
-from bot.search import SearchHit, SearchHits
+from bot.review_queue import QueueScope
+from bot.search import SearchHit, SearchHits, unanswerable
+from bot.submission import SubmissionKind, SubmissionRef
 from bot.subscriptions.subscription import meant
 
 
@@ -59,6 +63,8 @@ class LookupCommands:
         try:
             query = parse(request.call.arguments["query"])
             standing = await standing_of(self._store, request)
+            if FactName.TURN in facts_in(query.tree):
+                return await self._open(meant(query, standing))
             matches = await self._past_matches(request, meant(query, standing))
         except QueryError as error:
             return Answer((Block(error.pointed()),), is_refusal=True)
@@ -80,6 +86,14 @@ class LookupCommands:
         matches = await self._past.matches(query, None, MOST_SHOWN + len(snoozed))
         awake = tuple(match for match in matches.found if match.about not in snoozed)
         return replace(matches, found=awake[:MOST_SHOWN])
+
+    async def _open(self, query: Query) -> Answer:
+        """Return what is open and matches a *query* about whose turn it is."""
+        if refusal := unanswerable(query.tree, even_turns=False):
+            raise UserError(refusal)
+        rows = await self._context.queue.rows(QueueScope((query.tree,)))
+        answer = await queue_answer(self._context, rows, QueuePage("Open")) if rows else None
+        return answer or Answer(said(f"Nothing is open that matches {query.tree}."), listed=())
 
     async def _answer(
         self, request: CommandRequest, tell: Callable[[Resolved], Awaitable[Answer]], first: RefKind = RefKind.PATCH
@@ -124,7 +138,9 @@ class LookupCommands:
         known = [(each.server, each.project, each.since) for each in matches.known_since]
         looked_at = SearchedRange(matches.looked_at, known, matches.back_to)
         remarks = [*_cautions(query), *remarks]
-        return Answer(found_shown(str(query.tree), series, looked_at, *remarks), self._every_site())
+        listed = tuple(_ref(match) for match in matches.found)
+        document = found_shown(str(query.tree), series, looked_at, *remarks)
+        return Answer(document, every_site(self._context.places), listed=listed)
 
     async def _match(self, match: SearchHit) -> SearchMatch:
         site = self._places[match.server].site(match.patch.project)
@@ -135,10 +151,11 @@ class LookupCommands:
             is_pull = bool(await tx.watch.pull_requests(match.server, [match.series.id]))
         return SearchMatch(site, match.patch, match.series, states.get(match.series.id, {}), is_pull)
 
-    def _every_site(self) -> ServerLinks | None:
-        """Return links that may lead to any of the servers."""
-        urls = [place.api.url for place in self._places.values()]
-        return ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
+
+def _ref(match: SearchHit) -> SubmissionRef:
+    if match.series is None:
+        return SubmissionRef(match.server, SubmissionKind.PATCH, match.patch.id)
+    return SubmissionRef(match.server, SubmissionKind.SERIES, match.series.id)
 
 
 def _remark(copy: CacheNote | None) -> Document:

@@ -59,6 +59,29 @@ _LISTS: Final = re.compile(
     r"(subs|subscriptions|status|settings|rooms|help|version|commands|export|config)\b(?:\s+here)?[.!?]*\Z",
     re.IGNORECASE,
 )
+_QUEUES: Final = (
+    (
+        re.compile(
+            r"(?:(?:show|list|get|see|view|open|print|give|what(?:'?s| is)?(?: in| on)?)\s+)?(?:me\s+)?"
+            r"(?:(?:the|my|our|this|current)\s+)?(?:review\s+)?queue\b(?:\s+here)?[.!?]*",
+            re.IGNORECASE,
+        ),
+        "queue",
+    ),
+    (re.compile(r"(?:what(?:'?s| is)|show(?: me)?) mine[.!?]*", re.IGNORECASE), "queue mine"),
+    (
+        re.compile(
+            r"(?:whose turn(?: is it)?|what(?:'?s| is) (?:waiting|pending|open|to do|my turn|on my plate)"
+            r"(?: for me| here| now)?|what (?:should|can|must|do) i (?:have to )?(?:do|review)(?: next| today| now)?)"
+            r"[.!?]*",
+            re.IGNORECASE,
+        ),
+        "queue",
+    ),
+    (re.compile(r"what needs (?:a |to be )?review(?:ed|ing)?(?: here| now)?[.!?]*", re.IGNORECASE), "queue review"),
+    (re.compile(r"what(?:'?s| is) (?:failing|broken)(?: here| now)?[.!?]*", re.IGNORECASE), "queue failing"),
+    (re.compile(r"what(?:'?s| is) ready(?: to (?:merge|apply))?(?: here| now)?[.!?]*", re.IGNORECASE), "queue ready"),
+)
 _TIME_ZONE: Final = re.compile(r"\b(?:time[\s-]zone|tz|zone)\b", re.IGNORECASE)
 _SETTING: Final = re.compile(
     rf"(?:set|settings|setting|config|change)?\s*({'|'.join(SETTING_KEYS)}|notifications?|notif)\b[\s:=]*(.*)",
@@ -86,6 +109,8 @@ def read_phrase(text: str) -> str | Courtesy:
     if _is_thanks(text, bare):
         return Courtesy()
     bare = _without_courtesy(bare)
+    if queue := next((command for pattern, command in _QUEUES if pattern.fullmatch(bare)), ""):
+        return queue
     if not bare or _is_known(bare):
         return _spelled_out(bare)
     if _ARE_YOU_WELL.fullmatch(bare):

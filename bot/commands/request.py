@@ -8,6 +8,7 @@ from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.card import ServerLinks
 from bot.notices.markup import Document
 from bot.store.inbox_book import InboxMessage
+from bot.submission import SubmissionRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,9 @@ class AnswerSubject:
 class Answer:
     """An answer with its subject and the servers its links may lead to; *is_refusal* is true for refused commands.
 
-    If *reaction* is an emoji, it is the whole answer; if it *is_silent*, nothing is said where the command was.
+    If *reaction* is an emoji, it is the whole answer; if it *is_silent*, nothing is said where the command was. The
+    rows of a list are *listed* in the order of their numbers; None if it has no numbered rows, so that those of the
+    last list still count.
     """
 
     document: Document
@@ -34,6 +37,7 @@ class Answer:
     is_refusal: bool = False
     reaction: str = ""
     is_silent: bool = False
+    listed: tuple[SubmissionRef, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

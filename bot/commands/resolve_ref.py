@@ -19,7 +19,9 @@ from bot.patchwork.model import CheckState, Patch, PatchPage, Series
 from bot.patchwork.references import Ref, RefKind, read_ref
 from bot.patchwork.responses import NotFound
 from bot.store.store import Store
+from bot.submission import SubmissionKind, SubmissionRef
 
+MOST_ROWS = 1_000  # of a list that has numbers
 MOST_ASKED_FOR_CHECKS = 10  # patches of a series that the bot does not watch
 _EXAMPLE = "2194095"
 _log = structlog.get_logger(__name__)
@@ -99,6 +101,8 @@ class RefResolver:
         ref = read_ref(text)
         if ref is None:
             raise UserError(f"“{text[:100]}” is not a patch id, a message-id or a link.\n{_example(request)}")
+        if ref.may_be_row:
+            return await self._numbered(request, ref, first)
         return await self._find(ref, first)
 
     async def series_of(self, found: ResolvedPatch) -> ResolvedSeries:
@@ -167,6 +171,23 @@ class RefResolver:
 
     # What is meant
 
+    async def _numbered(self, request: CommandRequest, ref: Ref, first: RefKind) -> Resolved:
+        """Return the row of the last list in the chat with a number, or else what has it as its id."""
+        number = ref.number or 0
+        async with self._store.reading() as tx:
+            listed = await tx.queues.listed(request.message.room, number) if number <= MOST_ROWS else None
+        if listed is not None:
+            return await self._submission(listed)
+        try:
+            return await self._find(ref, first)
+        except UserError as error:
+            raise UserError(f"{error}\nThe last list here has no row {number}, either.") from error
+
+    async def _submission(self, about: SubmissionRef) -> Resolved:
+        """Return a submission; the patch itself if it is the only one."""
+        kind = RefKind.SERIES if about.kind is SubmissionKind.SERIES else RefKind.PATCH
+        return await self._lone(await self._find(Ref(about.id, kind=kind, server=about.server), kind))
+
     async def _in_reply(self, request: CommandRequest) -> Resolved:
         """Return the subject of the message that is replied to, or of the thread's first message."""
         message = request.message
@@ -176,9 +197,7 @@ class RefResolver:
             async with self._store.reading() as tx:
                 about = await tx.cards.about_event(message.room, event)
             if about is not None:
-                kind = RefKind.SERIES if about.kind == "series" else RefKind.PATCH
-                found = await self._find(Ref(about.id, kind=kind, server=about.server), kind)
-                return await self._lone(found)
+                return await self._submission(about)
         raise UserError(f"Which one? Name it, or type this in reply to a card.\n{_example(request)}")
 
     async def _lone(self, found: Resolved) -> Resolved:

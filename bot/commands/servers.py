@@ -68,6 +68,12 @@ class LookupServer:
         return f"{self.name} does not respond ({error}{told})"
 
 
+def every_site(places: Sequence[LookupServer]) -> ServerLinks | None:
+    """Return links that may lead to any of the servers."""
+    urls = [place.api.url for place in places]
+    return ServerLinks(urls[0], others=tuple(urls[1:])) if urls else None
+
+
 def namesakes(places: Sequence[LookupServer], query: Query) -> Iterator[str]:
     """Yield a sentence for each project in *query* that several servers have, unless the query names a server, too."""
     if asked_for(query.tree, Key.SERVER) is None:

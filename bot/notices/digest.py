@@ -13,6 +13,7 @@ from bot.notices.fact_lines import SUPERSEDED, counted_words, sign_of
 from bot.notices.markup import Allowed, Bullets, Document, Inline, Line, Lines, Link, Text, Title, fitting, words
 from bot.patchwork.model import Patch, Series
 from bot.patchwork.references import list_url
+from bot.submission import SubmissionRef
 
 MOST_MESSAGES = 3
 MOST_LINES = 30  # of a message
@@ -24,7 +25,8 @@ class DigestLine:
 
     *is_pull* is true for a pull request, or a series with one. *earlier* are older versions that this one stands for.
     *idle_since* (UTC) is set if the line is about a stale submission. *successor* is the number of the next version, or
-    0. *is_gone* is true if the server no longer has it; *is_moved*, if it was moved to another project.
+    0. *is_gone* is true if the server no longer has it; *is_moved*, if it was moved to another project. *ref* is what
+    its number stands for.
     """
 
     site: ServerLinks
@@ -36,6 +38,7 @@ class DigestLine:
     successor: int = 0
     is_gone: bool = False
     is_moved: bool = False
+    ref: SubmissionRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def digest(told: DigestContent) -> list[Document]:
     """Return the messages of a digest; the last one has the number of submissions that did not fit."""
     allowed = allowed_in(told.listed)
     several = len({(each.site.url, each.what.project) for each in told.listed}) > 1
-    items = [_item(each, told.zone, with_project=several) for each in told.listed]
+    items = [_item(row, each, told.zone, with_project=several) for row, each in enumerate(told.listed, 1)]
     messages: list[Document] = []
     while items and len(messages) < MOST_MESSAGES:
         page = _Page(told, items, number=len(messages) + 1)
@@ -115,7 +118,7 @@ def _kind(listed: DigestLine) -> str:
     return "series" if isinstance(listed.what, Series) else "patch"
 
 
-def _item(listed: DigestLine, zone: ZoneInfo, *, with_project: bool) -> Line:
+def _item(row: int, listed: DigestLine, zone: ZoneInfo, *, with_project: bool) -> Line:
     what = listed.what
     title = series_title(what, listed.site) if isinstance(what, Series) else patch_title(what, listed.site)
     told = [
@@ -129,7 +132,7 @@ def _item(listed: DigestLine, zone: ZoneInfo, *, with_project: bool) -> Line:
         f"nothing since {when(listed.idle_since, zone, with_zone=False)}" if listed.idle_since else "",
     ]
     link = Link(title.text, "", spelled=False) if listed.is_gone else Link(title.text, title.url)
-    return words(f"{_sign(listed)} " if _sign(listed) else "", link, f" · {facts.joined(told)}")
+    return words(f"#{row} ", f"{_sign(listed)} " if _sign(listed) else "", link, f" · {facts.joined(told)}")
 
 
 def _sign(listed: DigestLine) -> str:

@@ -54,9 +54,9 @@ class NoticeKind(StrEnum):
 
     CARD = "card"
     DIGEST = "digest"
+    QUEUE = "queue"
     FLOOD = "flood"
     CATCH_UP = "gap"
-    QUEUE = "queue"
     REPLY = "reply"
     ANSWER = "answer"
     WELCOME = "welcome"
@@ -237,6 +237,11 @@ def reply_key(card: NoticeKey, number: int) -> NoticeKey:
 def digest_key(room: RoomId, digest: str, due: datetime, number: int) -> NoticeKey:
     """Return the key of a message of the digest that was *due* (UTC); the first is number 1."""
     return NoticeKey(f"digest/{digest}/{due:%Y-%m-%dT%H:%MZ}/{number}/{room}")
+
+
+def queue_key(room: RoomId, digest: str, due: datetime, number: int) -> NoticeKey:
+    """Return the key of a message of the queue that was *due* (UTC); the first is number 1."""
+    return NoticeKey(f"queue/{digest}/{due:%Y-%m-%dT%H:%MZ}/{number}/{room}")
 
 
 def answer_key(room: RoomId, event: EventId) -> NoticeKey:

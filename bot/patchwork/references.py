@@ -5,7 +5,7 @@ Only ids are taken from an address; it is never fetched. The parser never raises
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import ip_address
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -114,7 +114,7 @@ class Ref:
     """A parsed reference: an id or a message-id, narrowed down by *server*, *host* and *project* if they were given.
 
     *kind* is None if unknown: a bare number may be a patch or a series, a message-id any mail. *host* is in lower case,
-    with the port unless it is the default one.
+    with the port unless it is the default one. A number with a "#" *may_be_row* of a list.
     """
 
     number: int | None = None
@@ -123,6 +123,7 @@ class Ref:
     server: str | None = None
     host: str | None = None
     project: str | None = None
+    may_be_row: bool = False
 
 
 def read_ref(text: str) -> Ref | None:
@@ -150,9 +151,10 @@ def _of_word(word: str) -> Ref | None:
     word = _LABEL.sub("", word.strip(_WRAPPERS).rstrip(_PUNCTUATION), count=1).strip(_WRAPPERS)
     if (web := _WEB.match(word)) or _WITHOUT_SCHEME.match(word):
         return _of_address(f"https://{word[web.end() :] if web else word}")
+    may_be_row = word.startswith("#")
     word = word.removeprefix("#")
     if _NUMBER.match(word):
-        return _numbered(word, Ref())
+        return _numbered(word, Ref(may_be_row=may_be_row))
     if scoped := _SCOPED.match(word):
         return _numbered(scoped[2], Ref(server=scoped[1]))
     return _of_mail(msgid_of(word), Ref()) if _has_a_domain(word) else None
@@ -181,7 +183,7 @@ def _numbered(number: str, ref: Ref) -> Ref | None:
     """Return *ref* with the id in *number*; None if that is not a valid id."""
     if not _NUMBER.match(number) or int(number) > MAX_ID:
         return None
-    return Ref(int(number), kind=ref.kind, server=ref.server, host=ref.host)
+    return replace(ref, number=int(number))
 
 
 def _of_mail(msgid: Msgid, ref: Ref) -> Ref | None:

@@ -13,6 +13,7 @@ import html
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from bot.patchwork.model import Patch
 from bot.text import one_line
@@ -87,6 +88,7 @@ def _options(form: str) -> Iterator[str]:
             yield name
 
 
+@lru_cache(maxsize=1_024)  # servers have a dozen, and each patch has one
 def folded_state(name: str) -> str:
     """Return the common form of a state's name and slug: "Needs ACK" and needs_ack become needs-ack."""
     return "-".join("".join(char if char.isalnum() else " " for char in name.lower()).split())

@@ -104,9 +104,9 @@ ANYTHING: Final = AllOf(())
 _EXACT_FLAGS: Final = frozenset({FactName.IS_PULL, FactName.IS_ARCHIVED})
 
 
-def prefilter_of(node: Node, files: Sequence[Maintainers] = ()) -> Condition:
+def prefilter_of(node: Node, files: Sequence[Maintainers] = (), most_parts: int = MOST_PARTS) -> Condition:
     """Return what every patch has that *node* matches; *files* are the MAINTAINERS of the projects in question."""
-    return _limited(_needed(node, files), MOST_PARTS)
+    return _limited(_needed(node, files), most_parts)
 
 
 def _needed(node: Node, files: Sequence[Maintainers]) -> Condition:

@@ -3,11 +3,11 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +25,7 @@ from bot.submission import Contexts, Submission, SubmissionKind, SubmissionRef
 KEEP_PATCHES = timedelta(days=180)
 _NEWEST = 5_000  # patches whose paths are returned
 MAX_CANDIDATES: Final = 50  # newest series; one submitter sends fewer to a project between two versions
+_LARGE_COLUMNS: Final = {"files": "null", "to": "[]", "cc": "[]"}  # with what stands for an unread value
 _MAX_HASHES = 500  # below the parameter limit of every SQLite version, and sufficient for longer series
 
 
@@ -138,6 +139,14 @@ class PatchBook(Book):
         scan_rows: Sequence[ScanRow] = result.all()
         return scan_rows
 
+    async def scan_open(
+        self, scan: PatchScan, window: ScanWindow, closed: Collection[str], before: PatchId | None, limit: int
+    ) -> Sequence[ScanRow]:
+        """Return *limit* rows of open patches at most within a *window*, with ids below *before*, newest first."""
+        result = await self._connection.execute(scan.open(window, closed, before, limit))
+        scan_rows: Sequence[ScanRow] = result.all()
+        return scan_rows
+
     async def stored_patches(self, server: ServerName, patches: Iterable[int]) -> list[StoredPatch]:
         """Return those of *patches* that are stored, in any order; large rows are decoded off the event loop."""
         of_server = rows.packed(schema.patch).where(schema.patch.c.server == server)
@@ -185,30 +194,45 @@ class PatchBook(Book):
         return submission if submission is not None and submission.patches else None
 
     async def load_submissions(
-        self, refs: Iterable[SubmissionRef], *, with_checks: bool = False, even_joined: bool = False
+        self,
+        refs: Iterable[SubmissionRef],
+        *,
+        with_checks: bool = False,
+        even_joined: bool = False,
+        with_files: bool = True,
     ) -> dict[SubmissionRef, Submission]:
         """Return the known ones of some submissions; large rows are decoded off the event loop.
 
-        They include series without known patches; single patches that joined a series only if *even_joined*.
+        They include series without known patches; single patches that joined a series only if *even_joined*. Unless
+        *with_files*, their patches have neither files nor recipients, which are most of what is stored of them.
         """
+        columns = rows.packed(schema.patch) if with_files else rows.packed(schema.patch, without=_LARGE_COLUMNS)
         by_server: dict[ServerName, list[SubmissionRef]] = {}
         for ref in dict.fromkeys(refs):
             by_server.setdefault(ref.server, []).append(ref)
         submissions: dict[SubmissionRef, Submission] = {}
         for server, some in by_server.items():
-            submissions |= await self._submissions(server, some, with_checks=with_checks, even_joined=even_joined)
+            patches = columns.where(schema.patch.c.server == server)
+            submissions |= await self._submissions(
+                server, some, patches, with_checks=with_checks, even_joined=even_joined
+            )
         return submissions
 
     async def _submissions(
-        self, server: ServerName, refs: Sequence[SubmissionRef], *, with_checks: bool, even_joined: bool
+        self,
+        server: ServerName,
+        refs: Sequence[SubmissionRef],
+        patches: sa.Select[Any],
+        *,
+        with_checks: bool,
+        even_joined: bool,
     ) -> dict[SubmissionRef, Submission]:
         series, patch, check = schema.series, schema.patch, schema.patch_check
         numbers = {ref.id for ref in refs if ref.kind is SubmissionKind.SERIES}
         lone = {ref.id for ref in refs if ref.kind is SubmissionKind.PATCH}
         read = await self._among(rows.packed(series).where(series.c.server == server), series.c.id, numbers)
-        of_server = rows.packed(patch).where(patch.c.server == server)
-        members = await self._among(of_server, patch.c.series, [row["id"] for row in read])
-        are_alone = of_server if even_joined else of_server.where(patch.c.series.is_(None))
+        members = await self._among(patches, patch.c.series, [row["id"] for row in read])
+        are_alone = patches if even_joined else patches.where(patch.c.series.is_(None))
         alone = await self._among(are_alone, patch.c.id, lone)
         # A patch without any check has none as its worst one.
         ids = [row["id"] for row in (*members, *alone) if row["check"] is not None] if with_checks else []

@@ -77,13 +77,31 @@ class PatchScan:
 
     def candidates(self, window: ScanWindow, before: PatchId | None, limit: int) -> sa.Select[Any]:
         """Return the query for the newest *limit* patches of a window with ids below *before*."""
+        is_in_window = schema.patch.c.id >= window.lowest
+        where = (self._of_projects, is_in_window, *_below(before), self._is_recent, self._filter)
+        return self._selected(*where).limit(limit)
+
+    def open(self, window: ScanWindow, closed: Collection[str], before: PatchId | None, limit: int) -> sa.Select[Any]:
+        """Return the query for the newest *limit* open patches of a window with ids below *before*.
+
+        Those are not archived, in none of the *closed* states, and of no series that a later version replaces. A state
+        that the server spells otherwise is not recognised, so the result has to be judged.
+        """
+        patch, later = schema.patch.c, schema.series.alias()
+        is_superseded = sa.exists().where(later.c.server == patch.server, later.c.former == patch.series)
+        is_closed = sa.func.coalesce(patch.state, "").in_(closed)
+        is_open = (patch.archived.is_(False), ~is_closed, ~is_superseded)
+        where = (self._of_projects, patch.id >= window.lowest, *_below(before), *is_open, self._filter)
+        return self._selected(*where).limit(limit)
+
+    def _selected(self, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        """Return the query for patches with the columns of the scan, newest first."""
         patch, series = schema.patch, schema.series
-        where = (self._of_projects, patch.c.id >= window.lowest, *_below(before), self._is_recent, self._filter)
         selected = sa.select(*(_column(name) for name in self._names)).where(*where)
         if any(name.startswith(_OF_SERIES) for name in self._names):
             of_patch = sa.and_(series.c.server == patch.c.server, series.c.id == patch.c.series)
             selected = selected.select_from(patch.outerjoin(series, of_patch))
-        return selected.order_by(patch.c.id.desc()).limit(limit)
+        return selected.order_by(patch.c.id.desc())
 
 
 def _below(before: PatchId | None) -> tuple[sa.ColumnElement[bool], ...]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -18,11 +19,18 @@ MAX_ADDRESS = 255
 Row: TypeAlias = sa.RowMapping | Mapping[str, Any]
 
 
-def packed(table: sa.Table) -> sa.Select[Any]:
-    """Return the query for the rows of *table* with their JSON as text, which `unpacked` can decode elsewhere."""
-    return sa.select(
-        *(sa.cast(column, sa.Text).label(column.name) if _is_json(column) else column for column in columns_of(table))
-    )
+def packed(table: sa.Table, without: Mapping[str, str] = MappingProxyType({})) -> sa.Select[Any]:
+    """Return the query for the rows of *table* with their JSON as text, which `unpacked` can decode elsewhere.
+
+    The columns *without* are not read; their values here, in JSON, stand for them.
+    """
+    return sa.select(*(_packed(column, without.get(column.name)) for column in columns_of(table)))
+
+
+def _packed(column: sa.Column[Any], instead: str | None) -> sa.ColumnElement[Any]:
+    if instead is not None:
+        return sa.literal(instead, sa.Text).label(column.name)
+    return sa.cast(column, sa.Text).label(column.name) if _is_json(column) else column
 
 
 def columns_of(table: sa.Table) -> list[sa.Column[Any]]:
@@ -211,7 +219,9 @@ def _of_files(files: tuple[FileChange, ...] | None) -> list[list[object]] | None
 
 def _loaded(text: str | None) -> object:
     """Return the decoded value of a column; None if it is empty."""
-    return None if text is None else json.loads(text)
+    if text is None or text == "null":
+        return None
+    return [] if text == "[]" else json.loads(text)
 
 
 def _is_json(column: sa.Column[Any]) -> bool:

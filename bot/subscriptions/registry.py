@@ -98,6 +98,10 @@ class SubscriptionRegistry:
         if until is not None and subscription.room not in self._left:
             self._muted[subscription.id] = until
 
+    def in_room(self, room: RoomId) -> list[Subscription]:
+        """Return the subscriptions of *room*, also those that are muted; by id."""
+        return [self._known[id_] for id_ in sorted(self._in_room.get(room, ()))]
+
     def forget(self, id_: SubscriptionId) -> None:
         """Remove a subscription, if it is known."""
         known = self._known.pop(id_, None)

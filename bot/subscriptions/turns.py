@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from bot.ids import PatchId
 from bot.patchwork.model import CheckState, Patch, Person, Trailer, TrailerKind, worst
@@ -116,6 +117,7 @@ def turn_of(facts: TurnFacts, classes: StateClasses = DEFAULT_CLASSES) -> TurnVe
     return _Rule(facts, classes, patches).verdict()
 
 
+@lru_cache(maxsize=4_096)
 def is_tool(person: Person) -> bool:
     """Return whether a mail comes from a tool, such as a test robot, by its name or address."""
     if _TOOL_NAME.search(person.name) or _TOOL_CI.search(person.name) or _TOOL_ADDRESS.search(person.email):
@@ -128,8 +130,8 @@ def is_same_person(one: Person, other: Person) -> bool:
     """Return whether two mails are from the same person: by address, or by name if both have one."""
     if one.email and one.email.lower() == other.email.lower():
         return True
-    name = _name(one)
-    return bool(name) and name == _name(other)
+    name = _folded_name(one.name)
+    return bool(name) and name == _folded_name(other.name)
 
 
 def mail_time(date: str) -> datetime | None:
@@ -266,5 +268,7 @@ def _dates(patches: Iterable[Patch]) -> Iterator[str]:
     return (patch.date for patch in patches)
 
 
-def _name(person: Person) -> str:
-    return " ".join(_VIA.sub("", person.name).casefold().split())
+@lru_cache(maxsize=4_096)
+def _folded_name(name: str) -> str:
+    """Return a name in the form in which people are compared; cached, because few people write most mails."""
+    return " ".join(_VIA.sub("", name).casefold().split())

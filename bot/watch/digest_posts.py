@@ -6,7 +6,7 @@ No event tells that a submission was renamed, moved or deleted, so its server is
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeAlias
@@ -19,7 +19,9 @@ from bot.ids import ProjectName, RoomId, SeriesId, ServerName
 from bot.notices.card import ServerLinks
 from bot.notices.digest import MOST_LINES, MOST_MESSAGES, DigestContent, DigestLine, allowed_in, digest
 from bot.notices.markup import written
-from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, digest_key
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, digest_key, queue_key
+from bot.notices.queue import QueueContent, QueueEntry, queue_pages
+from bot.notices.queue import allowed_in as allowed_in_queue
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import AT_ONCE
 from bot.patchwork.model import Patch, Series
@@ -28,6 +30,7 @@ from bot.query.facts import FactName
 from bot.query.index.index import Subscription
 from bot.query.options import DigestTimes
 from bot.query.query import Query, positive_terms
+from bot.review_queue import QueueScope, ReviewQueue
 from bot.search import MOST_IDLE, PatchSearch
 from bot.store.digest_book import DigestDue, DigestEntry
 from bot.store.retry_book import RetryKind
@@ -40,7 +43,17 @@ from bot.watch.item_isolation import isolated
 SECONDS = 20.0  # for all that a digest lists; the rest is told as the store has it
 _log = structlog.get_logger(__name__)
 _MOST_LISTED = MOST_MESSAGES * MOST_LINES
-_Wanted: TypeAlias = Mapping[tuple[RoomId, DigestTimes], Sequence[Query]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a digest is asked for besides what came: the queries about what is *stale*, and those of a *queue*."""
+
+    stale: list[Query] = field(default_factory=list)
+    queue: list[Query] = field(default_factory=list)
+
+
+_AllWanted: TypeAlias = Mapping[tuple[RoomId, DigestTimes], _Wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +112,13 @@ async def _now(api: PatchworkApi, about: SubmissionRef) -> CurrentListing | None
 
 @dataclass(frozen=True, slots=True)
 class DigestSources:
-    """Where a digest learns of what it lists: the *past*, by server how links are written, and how all is *now*."""
+    """Where a digest learns of what it lists: the *past*, what is open in the *queue*, and how all is *now*.
+
+    *sites* say by server how links are written.
+    """
 
     past: PatchSearch
+    queue: ReviewQueue
     sites: Mapping[ServerName, Callable[[ProjectName], ServerLinks]]
     now: ListedNow
 
@@ -122,12 +139,13 @@ class DigestPosts:
         self._store = store
         self._audience = audience
         self._past = sources.past
+        self._queue = sources.queue
         self._sites = sources.sites
         self._now = sources.now
         self._clock = clock
         self._incidents = store.incidents
         self._arranged = -1  # the count of the index's changes that the appointments go by
-        self._wanted: _Wanted = {}
+        self._wanted: _AllWanted = {}
 
     @property
     def are_arranged(self) -> bool:
@@ -166,6 +184,7 @@ class DigestPosts:
         async with self._store.reading() as tx:
             kept = (await self._kept(tx, due, stale))[:_MOST_LISTED] if await tx.digests.is_still_due(due) else []
         now = await self._now.of([each.about for each in kept])
+        queue = await self._queued(due)
         async with self._store.transaction() as tx:
             if not await tx.digests.is_still_due(due):
                 return
@@ -174,18 +193,29 @@ class DigestPosts:
                 await tx.digests.put_off(due)
                 return
             told, untold = await self._told(tx, due, stale, now)
-            await tx.outbox.add(await asyncio.to_thread(self._notices, due, told))
+            told_queue = replace(queue, first=len(told.listed) + 1)
+            await tx.outbox.add(await asyncio.to_thread(self._notices, due, told, told_queue))
+            listed = [each.ref for each in told.listed if each.ref is not None]
+            listed += [each.ref for each in told_queue.entries]
+            if listed:
+                await tx.queues.number(due.room, listed)
             await tx.digests.settle(due, untold)
             await tx.retries.settle(RetryKind.DIGEST, [due.key])
             if (due.room, due.digest) not in self._wanted:
                 await tx.digests.end(due)
         self._incidents.resolve(RetryKind.DIGEST.incident, due.key)
-        _log.info("digest.posted", room=due.room, digest=str(due.digest), series=len(told.listed) + told.unlisted)
+        _log.info(
+            "digest.posted",
+            room=due.room,
+            digest=str(due.digest),
+            series=len(told.listed) + told.unlisted,
+            queued=queue.total,
+        )
 
     async def _stale(self, due: DigestDue) -> list[_Kept]:
         """What a digest tells of because nothing happened to it, newest first, without what the room snoozes."""
         found: dict[SubmissionRef, _Kept] = {}
-        for query in self._wanted.get((due.room, due.digest), ()):
+        for query in self._wanted_of(due).stale:
             try:
                 matches = await self._past.idle(query, MOST_IDLE)
             except StoreError:
@@ -201,6 +231,22 @@ class DigestPosts:
         async with self._store.reading() as tx:
             snoozed = await tx.snoozes.refs(due.room) if found else set()
         return [each for about, each in found.items() if about not in snoozed]
+
+    def _wanted_of(self, due: DigestDue) -> _Wanted:
+        return self._wanted.get((due.room, due.digest), _Wanted())
+
+    async def _queued(self, due: DigestDue) -> QueueContent:
+        """What is open and in the queue that a digest is asked for."""
+        trees = tuple(dict.fromkeys(query.tree for query in self._wanted_of(due).queue))
+        rows = [row for row in await self._queue.rows(QueueScope(trees)) if row.ref.server in self._sites]
+        shown = rows[:_MOST_LISTED]
+        submissions = await self._queue.contents([row.ref for row in shown])
+        entries = [
+            QueueEntry(self._sites[row.ref.server](submission.project), row.ref, submission, row.verdict)
+            for row in shown
+            if (submission := submissions.get(row.ref)) is not None
+        ]
+        return QueueContent(entries, Counter(row.verdict.turn for row in rows), self._clock.now())
 
     async def _kept(self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept]) -> list[_Kept]:
         """What a digest tells of: what came, in the order of arrival, then what is *stale*."""
@@ -233,7 +279,9 @@ class DigestPosts:
             found = await _standing(tx, each.about)
             if found is not None:
                 line = DigestLine(self._sites[each.about.server](found.what.project), found.what, found.states)
-                line = replace(line, earlier=each.earlier, idle_since=each.idle_since, is_pull=found.is_pull)
+                line = replace(
+                    line, ref=each.about, earlier=each.earlier, idle_since=each.idle_since, is_pull=found.is_pull
+                )
                 listed.append(_as_it_is(replace(line, successor=found.successor), now.get(each.about)))
         if listed:
             allowed, moment = allowed_in(listed), self._clock.now()
@@ -241,28 +289,31 @@ class DigestPosts:
             await asyncio.to_thread(lambda: [written(document, allowed) for document in digest(probe)])
         return listed
 
-    def _notices(self, due: DigestDue, told: DigestContent) -> list[Notice]:
+    def _notices(self, due: DigestDue, told: DigestContent, queue: QueueContent) -> list[Notice]:
         """The messages, none where there is nothing to tell; for a thread."""
-        if not told.listed:
-            return []
-        allowed, rings = allowed_in(told.listed), self._audience.rings(due.room)
-        notices: list[Notice] = []
-        for number, document in enumerate(digest(told), start=1):
-            key = digest_key(due.room, str(due.digest), due.next_due_at, number)
-            message = Message(*written(document, allowed), Tag(NoticeKind.DIGEST, key), rings=rings)
-            notices.append(Notice(due.room, Lane.CARD, message))
-        return notices
+        when, rings = (due.room, str(due.digest), due.next_due_at), self._audience.rings(due.room)
+        messages = [
+            (Tag(NoticeKind.DIGEST, digest_key(*when, number)), written(document, allowed_in(told.listed)))
+            for number, document in enumerate(digest(told), start=1)
+        ]
+        messages += [
+            (Tag(NoticeKind.QUEUE, queue_key(*when, number)), written(document, allowed_in_queue(queue.entries)))
+            for number, document in enumerate(queue_pages(queue), start=1)
+        ]
+        return [Notice(due.room, Lane.CARD, Message(*forms, tag, rings=rings)) for tag, forms in messages]
 
 
-def _wanted(subscriptions: Iterable[Subscription]) -> _Wanted:
-    """The digests that are asked for, each with the queries about what is stale."""
-    wanted: dict[tuple[RoomId, DigestTimes], list[Query]] = {}
+def _wanted(subscriptions: Iterable[Subscription]) -> _AllWanted:
+    """The digests that are asked for, each with the queries about what is stale, and those of its queue."""
+    all_wanted: dict[tuple[RoomId, DigestTimes], _Wanted] = {}
     for each in subscriptions:
         if (asked := each.query.options.digest) is not None:
-            queries = wanted.setdefault((each.room, asked), [])
-            if any(FactName.IDLE in term.facts for term in positive_terms(each.query.tree)):
-                queries.append(each.query)
-    return wanted
+            wanted = all_wanted.setdefault((each.room, asked), _Wanted())
+            if each.query.is_queue:
+                wanted.queue.append(each.query)
+            elif any(FactName.IDLE in term.facts for term in positive_terms(each.query.tree)):
+                wanted.stale.append(each.query)
+    return all_wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,5 +219,6 @@ def test_what_is_not_made_of_columns_is_what_a_search_adds() -> None:
     } - {
         FactName.FORMER_STATE,
         FactName.CHECKS,
+        FactName.TURN,
     }
     assert STORED_FACTS.keys() - added <= {field.name for field in fields(Facts)}

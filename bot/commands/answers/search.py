@@ -48,7 +48,7 @@ def found_shown(query: str, found: Sequence[SearchMatch], looked_at: SearchedRan
     told = [*map(words, remarks), *(words(sentence) for sentence in _past(looked_at))]
     return (
         lines([words(f"{_count(len(found))} ", Code(cut(query, 300)))]),
-        Bullets(tuple(_match(match, with_project=many) for match in found)),
+        Bullets(tuple(_match(match, f"#{row} ", with_project=many) for row, match in enumerate(found, 1))),
         lines(told),
     )
 
@@ -60,7 +60,7 @@ def rehearsed_shown(
     count = sum(number for _, number in per_day)
     head = words(Strong(f"{count} series" if count else "Nothing"), f" in {period} for ", Code(cut(query, 300)))
     days = words("By day: ", facts.joined(f"{day}: {number}" for day, number in per_day)) if per_day else ()
-    bullets = Bullets(tuple(_match(match, with_project=True) for match in newest))
+    bullets = Bullets(tuple(_match(match, "", with_project=True) for match in newest))
     return (lines([head, days]), bullets, lines([words(sentence) for sentence in told]))
 
 
@@ -78,7 +78,7 @@ def _count(found: int) -> str:
     return f"The newest {found} matches for"
 
 
-def _match(match: SearchMatch, *, with_project: bool) -> Line:
+def _match(match: SearchMatch, row: str, *, with_project: bool) -> Line:
     patch, series = match.patch, match.series
     if series is None:
         link = Link(patch_name(patch), match.site.patch(patch))
@@ -90,7 +90,7 @@ def _match(match: SearchMatch, *, with_project: bool) -> Line:
     project = patch.project if with_project else ""
     pull = facts.PULL_REQUEST if match.is_pull else ""
     told = [version, facts.submitter_name(submitter), pull, date[:10], project, *_states(states, match.site.states)]
-    return words(link, f" · {facts.joined(told)}")
+    return words(row, link, f" · {facts.joined(told)}")
 
 
 def _states(counts: Mapping[str, int], states: States) -> list[str]:
