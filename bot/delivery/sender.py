@@ -1,6 +1,13 @@
-"""Delivers notices from the outbox to their rooms: claim, send, settle, in that order."""
+"""Delivers notices from the outbox to their rooms: claim, send, settle, in that order.
+
+What has been sent is settled in the transaction that claims the next notices: one transaction per message of a room,
+and one for all rooms whose messages were sent meanwhile. A crash in between leaves notices that were tried; they are
+sent again with the same transaction ids.
+"""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,10 +18,11 @@ from bot.backoff import next_attempt
 from bot.clock import Clock, wait_until_set
 from bot.delivery.chat import Chat
 from bot.delivery.pacing import Pace, SendOrder
-from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary
+from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, StoreError, Temporary
 from bot.ids import EventId, RoomId
 from bot.notices.notice import ClaimedNotice, Dead, Outcome, RetryAt, Sent, Suspend
-from bot.store.store import Store
+from bot.store.outbox_book import Claim
+from bot.store.store import Store, Transaction
 
 SEND_SECONDS = 60
 LOOK_SECONDS = 30.0  # the longest sleep: a clock may be set back, or another process may change the outbox
@@ -57,6 +65,7 @@ class Sender:
         self._pace = pace
         self._turns = SendOrder()
         self._busy: set[RoomId] = set()
+        self._outcomes: list[tuple[ClaimedNotice, Outcome]] = []  # of the sends that have ended
         self._wake = asyncio.Event()
         self._stopping = False
         self.health = SendHealth()
@@ -80,41 +89,83 @@ class Sender:
             ConfigError: the homeserver refuses to log the device in again; in an ExceptionGroup.
         """
         self._busy.clear()  # left over from a former run
+        self._outcomes.clear()  # the same; those notices are sent again, with the same transaction ids
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
                 begun = await self._begin(group)
-                if self._stopping and not self._busy:
+                if self._stopping and not self._busy and not self._outcomes:
                     return
                 await self._sleep_until(begun.look_again)
 
     async def deliver(self) -> SendRound:
-        """Send the notices that may be sent now, one per room, and wait for the outcomes."""
+        """Send the notices that may be sent now, one per room, and settle them."""
         async with asyncio.TaskGroup() as group:
-            return await self._begin(group)
+            begun = await self._begin(group)
+        await self._settle_and_claim(0)
+        return begun
 
     async def _begin(self, group: asyncio.TaskGroup) -> SendRound:
         """Start to send the notices that may be sent now, one per room; each send wakes `run` when it ends."""
-        async with self._store.reading() as tx:
-            next_at, now = await tx.outbox.next_at(self._busy), tx.now
-        limit = min(self._pace.available(self._clock.monotonic()), AT_ONCE - len(self._busy))
-        if limit <= 0 or next_at is None or next_at > now:
-            return SendRound(0, next_at if len(self._busy) < AT_ONCE else None)
-        async with self._store.transaction() as tx:
-            claim = await tx.outbox.claim(limit, self._chat.device, self._busy, self._turns.choose)
+        if not self._outcomes:
+            async with self._store.reading() as tx:
+                next_at, now = await tx.outbox.next_at(self._busy), tx.now
+            if self._limit() <= 0 or next_at is None or next_at > now:
+                return SendRound(0, next_at if len(self._busy) < AT_ONCE else None)
+        claim = await self._settle_and_claim(AT_ONCE)
         self._busy.update(notice.room for notice in claim.notices)
         self._pace.take(len(claim.notices), self._clock.monotonic())
         for notice in claim.notices:
             group.create_task(self._send(notice))
         return SendRound(len(claim.notices), claim.next_at if len(self._busy) < AT_ONCE else None)
 
+    def _limit(self) -> int:
+        return min(self._pace.available(self._clock.monotonic()), AT_ONCE - len(self._busy))
+
     async def _send(self, notice: ClaimedNotice) -> None:
-        """Send one notice; an error in it does not end the concurrent sends."""
+        """Send one notice, and keep its outcome; an error in it does not end the concurrent sends."""
         try:
-            await self._settle(notice, await self._outcome(notice))
+            outcome = await self._outcome(notice)
+            self._outcomes.append((notice, outcome))
         finally:
-            self._busy.discard(notice.room)
             self._wake.set()
+
+    async def _settle_and_claim(self, most: int) -> Claim:
+        """Settle the sends that have ended, and claim up to *most* notices that may be sent now, in one transaction.
+
+        After a fault in it, each send is settled by itself, so that only the one at fault is sent again.
+        """
+        ended, self._outcomes = self._outcomes, []
+        self._busy.difference_update(notice.room for notice, _ in ended)
+        try:
+            return await self._settle(ended, most)
+        except StoreError:
+            raise
+        except Exception:
+            for each in ended if len(ended) > 1 else ():
+                with suppress(Exception):  # the one that was raised first is raised again
+                    await self._settle([each], 0)
+            raise
+
+    async def _settle(self, ended: Sequence[tuple[ClaimedNotice, Outcome]], most: int) -> Claim:
+        async with self._store.transaction() as tx:
+            settled = [(notice, await self._store_outcome(tx, notice, outcome)) for notice, outcome in ended]
+            claim = Claim([], None)
+            if most:
+                limit = min(most, self._limit())
+                claim = await tx.outbox.claim(limit, self._chat.device, self._busy, self._turns.choose)
+        for notice, outcome in settled:
+            self._note(notice, outcome)
+        return claim
+
+    async def _store_outcome(self, tx: Transaction, notice: ClaimedNotice, outcome: Outcome) -> Outcome:
+        """Store and return the outcome; a refusal from before the room was resumed is followed by another attempt."""
+        if isinstance(outcome, Suspend) and await tx.outbox.resumed(notice.room) != notice.resumed:
+            outcome = RetryAt(self._clock.now(), outcome.reason)
+        if await tx.outbox.settle(notice, outcome) and isinstance(outcome, Suspend):
+            _log.warning("room.suspended", room=notice.room, reason=outcome.reason)
+            await tx.session.suspend(notice.room)
+        return outcome
 
     async def _outcome(self, notice: ClaimedNotice) -> Outcome:
         try:
@@ -125,21 +176,15 @@ class Sender:
             _log.exception("notice.send_failed", key=notice.message.tag.key)
             return RetryAt(next_attempt(notice.attempts, self._clock.now(), None), "a fault of the bot")
 
-    async def _settle(self, notice: ClaimedNotice, outcome: Outcome) -> None:
-        """Store the outcome; after a refusal from before the room was resumed, another attempt follows."""
-        async with self._store.transaction() as tx:
-            if isinstance(outcome, Suspend) and await tx.outbox.resumed(notice.room) != notice.resumed:
-                outcome = RetryAt(self._clock.now(), outcome.reason)
-            if await tx.outbox.settle(notice, outcome) and isinstance(outcome, Suspend):
-                _log.warning("room.suspended", room=notice.room, reason=outcome.reason)
-                await tx.session.suspend(notice.room)
-        self._note(outcome)
+    def _note(self, notice: ClaimedNotice, outcome: Outcome) -> None:
+        """Update the metrics and the health after an attempt whose outcome is stored."""
         kind = notice.message.tag.kind
         metrics.SENDS.labels(kind, _RESULTS[type(outcome)]).inc()
         if isinstance(outcome, Sent):
             metrics.LATENCY.labels(kind).observe(max((self._clock.now() - notice.written_at).total_seconds(), 0))
+        self._note_health(outcome)
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note_health(self, outcome: Outcome) -> None:
         """Update the health; an attempt that ended during a requested pause says nothing about failures."""
         now, before = self._clock.now(), self.health
         if not isinstance(outcome, RetryAt):

@@ -78,7 +78,7 @@ class Book:
 
     async def _insert_new(self, table: sa.Table, values: Iterable[Mapping[str, object]]) -> None:
         """Insert the rows whose keys do not exist yet."""
-        insert = upsert(self._connection, table).on_conflict_do_nothing()
+        insert = upsert(self._connection.dialect.name, table).on_conflict_do_nothing()
         for some in batched(values, _ROWS):
             await self._connection.execute(insert, some)
 
@@ -87,9 +87,9 @@ class Book:
             await self._connection.execute(sa.insert(table), some)
 
 
-def upsert(connection: AsyncConnection, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
-    """Return an INSERT that may say what happens if the key exists already."""
-    if connection.dialect.name == "sqlite":
+def upsert(dialect: str, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
+    """Return an INSERT that may say what happens if the key exists already, in the *dialect* of that name."""
+    if dialect == "sqlite":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415  # 2 MiB that a bot with SQLite does not need
 

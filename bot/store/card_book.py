@@ -3,9 +3,12 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.ids import EventId, NoticeKey, RoomId, SeriesId, ServerName
 from bot.notices.edit_schedule import FREEZES_AFTER, EditSchedule
@@ -13,6 +16,7 @@ from bot.notices.notice import CARD_KEYS, Notice, NoticeState, Tag
 from bot.query.options import CardForm
 from bot.store import columns, schema
 from bot.store.book import drop_batch, read_each, upsert
+from bot.store.engine import UNNOTED
 from bot.store.retry_book import RetryBook, RetryKind, is_put_off
 from bot.store.rows import message_of
 from bot.submission import SubmissionKind, SubmissionRef
@@ -121,41 +125,25 @@ class CardBook:
             "rings": notice.message.rings,
             "shown": notice.message.digest,
         }
-        insert = upsert(self._connection, schema.card).values(values)
-        left_behind = insert.on_conflict_do_update(
-            index_elements=schema.card.primary_key,
-            set_={column.name: insert.excluded[column.name] for column in schema.card.columns},
-            where=schema.card.c.ended == "moved",
-        )
-        return (await self._connection.execute(left_behind.returning(schema.card.c.room))).first() is not None
+        return (await self._connection.execute(_insert(self._connection.dialect.name), values)).first() is not None
 
     async def keys_by_room(self, card: SubmissionRef) -> dict[RoomId, tuple[NoticeKey, str | None]]:
         """Return the keys of all cards of this submission by room, each with the reason why it is no longer edited.
 
         The reason is None for a card that is still edited.
         """
-        table = schema.card
-        query = sa.select(table.c.room, table.c.notice_key, table.c.ended).where(*_is(card))
-        rows = await self._connection.execute(query)
+        rows = await self._connection.execute(_KEYS, _of(card))
         return {RoomId(room): (NoticeKey(key), ended) for room, key, ended in rows}
 
     async def set_event(self, room: RoomId, key: NoticeKey, event: EventId) -> None:
         """Store the event of a sent notice, if it is a card."""
-        card = schema.card
-        where = (card.c.room == room, card.c.notice_key == key)
-        await self._connection.execute(sa.update(card).where(*where).values(event=event))
-        await self.mark_linked_versions(room, key)
+        values = {"of_room": room, "of_key": key, "event": event}
+        if (await self._connection.execute(_SET_EVENT, values)).first() is not None:
+            await self.mark_linked_versions(room, key)
 
     async def mark_linked_versions(self, room: RoomId, key: NoticeKey) -> None:
         """Mark the cards of the versions before and after for an edit, because their link to this card may change."""
-        card, series = schema.card, schema.series
-        here = (card.c.room == room, card.c.notice_key == key, card.c.kind == "series")
-        of_card = sa.and_(series.c.server == card.c.server, series.c.id == card.c.object)
-        before = sa.select(card.c.server, series.c.former.label("number")).join_from(card, series, of_card)
-        follows_card = sa.and_(series.c.server == card.c.server, series.c.former == card.c.object)
-        after = sa.select(card.c.server, series.c.id.label("number")).join_from(card, series, follows_card)
-        both = sa.union_all(before.where(*here, series.c.former.is_not(None)), after.where(*here))
-        for server, number in (await self._connection.execute(both)).all():
+        for server, number in (await self._connection.execute(_LINKED, {"of_room": room, "of_key": key})).all():
             await self.touch(
                 SubmissionRef(ServerName(server), SubmissionKind.SERIES, number), urgent=True, rooms={room}
             )
@@ -338,6 +326,46 @@ def _about(tag: Tag) -> SubmissionRef | None:
     if tag.patch is not None:
         return SubmissionRef(tag.server, SubmissionKind.PATCH, tag.patch)
     return None if tag.series is None else SubmissionRef(tag.server, SubmissionKind.SERIES, tag.series)
+
+
+def _linked() -> sa.CompoundSelect[str, int]:
+    """Select the versions before and after the series of a card: their servers and ids."""
+    card, series = schema.card, schema.series
+    here = (card.c.room == sa.bindparam("of_room"), card.c.notice_key == sa.bindparam("of_key"))
+    of_card = sa.and_(series.c.server == card.c.server, series.c.id == card.c.object)
+    before = sa.select(card.c.server, series.c.former.label("number")).join_from(card, series, of_card)
+    follows_card = sa.and_(series.c.server == card.c.server, series.c.former == card.c.object)
+    after = sa.select(card.c.server, series.c.id.label("number")).join_from(card, series, follows_card)
+    is_series = card.c.kind == "series"
+    return sa.union_all(before.where(*here, is_series, series.c.former.is_not(None)), after.where(*here, is_series))
+
+
+_LINKED: Final = _linked()
+_SET_EVENT: Final = (
+    sa.update(schema.card)
+    .where(schema.card.c.room == sa.bindparam("of_room"), schema.card.c.notice_key == sa.bindparam("of_key"))
+    .returning(schema.card.c.room)
+    .execution_options(**UNNOTED)  # nothing becomes due by it
+)
+_KEYS: Final = sa.select(schema.card.c.room, schema.card.c.notice_key, schema.card.c.ended).where(
+    *(schema.card.c[name] == sa.bindparam(name) for name in ("server", "kind", "object"))
+)
+
+
+@cache
+def _insert(dialect: str) -> ReturningInsert[tuple[str]]:
+    """Return the INSERT of a card, which replaces one that was left behind, and returns nothing if there is another."""
+    insert = upsert(dialect, schema.card)
+    left_behind = insert.on_conflict_do_update(
+        index_elements=schema.card.primary_key,
+        set_={column.name: insert.excluded[column.name] for column in schema.card.columns},
+        where=schema.card.c.ended == "moved",
+    )
+    return left_behind.returning(schema.card.c.room)
+
+
+def _of(card: SubmissionRef) -> dict[str, object]:
+    return {"server": card.server, "kind": card.kind, "object": card.id}
 
 
 def _is(card: SubmissionRef) -> tuple[sa.ColumnElement[bool], ...]:

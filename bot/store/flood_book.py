@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -101,9 +101,8 @@ class FloodBook:
 
     async def rooms_with(self, card: SubmissionRef) -> set[RoomId]:
         """Return the rooms where this submission is in a list, or held for one, instead of a card."""
-        table = schema.flood_entry
-        query = sa.select(table.c.room).where(*_is(card))
-        return {RoomId(room) for room in (await self._connection.execute(query)).scalars()}
+        rooms = (await self._connection.execute(_ROOMS_WITH, _of(card))).scalars()
+        return {RoomId(room) for room in rooms}
 
     async def gather(self, room: RoomId, key: NoticeKey, held: Sequence[HeldSubmission]) -> None:
         """Add *held* submissions, in this order, to the list with *key*.
@@ -159,9 +158,7 @@ class FloodBook:
 
     async def leave(self, room: RoomId, card: SubmissionRef) -> None:
         """Remove a submission from the lists of *room*, because it has a card there."""
-        await self._connection.execute(
-            sa.delete(schema.flood_entry).where(schema.flood_entry.c.room == room, *_is(card))
-        )
+        await self._connection.execute(_LEAVE, {"of_room": room} | _of(card))
 
     async def keys(self, prefix: str) -> list[tuple[RoomId, NoticeKey, int]]:
         """Return the lists whose keys begin with *prefix*: room, key and number of submissions, by arrival."""
@@ -262,9 +259,13 @@ def _configured_limit(room: RoomId) -> sa.Select[Any]:
     return sa.select(table.c.series).where(sa.or_(table.c.name == room, table.c.name.in_(called))).limit(1)
 
 
-def _is(card: SubmissionRef) -> tuple[sa.ColumnElement[bool], ...]:
-    table = schema.flood_entry
-    return table.c.server == card.server, table.c.kind == card.kind, table.c.object == card.id
+_IS = [schema.flood_entry.c[name] == sa.bindparam(f"of_{name}") for name in ("server", "kind", "object")]
+_ROOMS_WITH: Final = sa.select(schema.flood_entry.c.room).where(*_IS)
+_LEAVE: Final = sa.delete(schema.flood_entry).where(schema.flood_entry.c.room == sa.bindparam("of_room"), *_IS)
+
+
+def _of(card: SubmissionRef) -> dict[str, object]:
+    return {"of_server": card.server, "of_kind": card.kind, "of_object": card.id}
 
 
 def _held(row: sa.RowMapping, rebuilds: int) -> HeldSubmission:

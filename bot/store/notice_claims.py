@@ -1,8 +1,12 @@
-"""Claims of notices: selects those that may be sent now and records attempts, with few statements for any outbox."""
+"""Claims of notices: selects those that may be sent now and records attempts, with few statements for any outbox.
+
+The statements are constants: to build one takes longer than to execute it.
+"""
 
 from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,30 +29,69 @@ class Attempts:
     unreadable: dict[NoticeKey, str]
 
 
-def heads(busy: Collection[RoomId]) -> sa.Select[tuple[int]]:
-    """Select the ids of the oldest open notice of each lane and person of the rooms that are not *busy*."""
-    table = schema.notice
-    candidates = (
-        table.c.state.in_(OPEN),
-        table.c.room.not_in(busy),
-        sa.or_(table.c.of.is_(None), has_event(table.c.of)),
+_NOTICE, _CARD, _ROOM = schema.notice, schema.card, schema.room
+_SENT = schema.notice.alias()
+
+HAS_EVENT: Final = sa.or_(
+    sa.exists().where(_CARD.c.notice_key == _NOTICE.c.of, _CARD.c.event.is_not(None)),
+    sa.exists().where(_SENT.c.key == _NOTICE.c.of, _SENT.c.event.is_not(None)),
+)
+"""The condition that the notice that a notice refers to has an event; sent notices are soon deleted."""
+
+HEADS: Final = (
+    sa.select(sa.func.min(_NOTICE.c.id))
+    .where(
+        _NOTICE.c.state.in_(OPEN),
+        _NOTICE.c.room.not_in(sa.bindparam("busy", expanding=True)),
+        sa.or_(_NOTICE.c.of.is_(None), HAS_EVENT),
     )
-    return sa.select(sa.func.min(table.c.id)).where(*candidates).group_by(table.c.room, table.c.lane, table.c.asked_by)
+    .group_by(_NOTICE.c.room, _NOTICE.c.lane, _NOTICE.c.asked_by)
+)
+"""Selects the ids of the oldest open notice of each lane and person of rooms that are not busy, with `moments`."""
 
+_NOW: Final = sa.bindparam("now", type_=columns.Utc())
+IS_DUE: Final = sa.or_(
+    _NOTICE.c.state == NoticeState.WAITING,
+    _NOTICE.c.next_at <= _NOW,
+    _NOTICE.c.next_at > sa.bindparam("latest", type_=columns.Utc()),
+)
+"""The condition that a notice may be tried now, even if the clock was set back, with `moments`."""
 
-def has_event(key: sa.Column[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that the notice with *key* has an event; sent notices are soon deleted."""
-    card, sent = schema.card, schema.notice.alias()
-    is_card = sa.exists().where(card.c.notice_key == key, card.c.event.is_not(None))
-    return sa.or_(is_card, sa.exists().where(sent.c.key == key, sent.c.event.is_not(None)))
+_MOMENT = sa.case((sa.and_(IS_DUE, _NOTICE.c.next_at > _NOW), _NOW), else_=_NOTICE.c.next_at)
+NEXT_AT: Final = sa.select(sa.func.min(_MOMENT, type_=columns.Utc())).where(_NOTICE.c.id.in_(HEADS))
+"""Selects when the next notice may be tried, now if it may be already, with `moments`."""
 
-
-def is_due(now: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition that a notice may be tried at *now* (UTC), even if the clock was set back."""
-    table = schema.notice
-    return sa.or_(
-        table.c.state == NoticeState.WAITING, table.c.next_at <= now, table.c.next_at > now + LONGEST_REQUESTED
+_READ_HEADS: Final = (
+    sa.select(
+        *(_NOTICE.c[name] for name in ("id", "room", "lane", "asked_by", "next_at")),
+        IS_DUE.label("may_go"),
     )
+    .where(_NOTICE.c.id.in_(HEADS))
+    .order_by(_NOTICE.c.lane, _NOTICE.c.id)
+)
+_TRY: Final = (
+    sa.update(_NOTICE)
+    .where(_NOTICE.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(
+        state=NoticeState.TRIED,
+        attempts=_NOTICE.c.attempts + 1,
+        first_tried=sa.func.coalesce(_NOTICE.c.first_tried, _NOW),
+        first_device=sa.func.coalesce(_NOTICE.c.first_device, sa.bindparam("device")),
+    )
+    .execution_options(**UNNOTED)
+)
+
+
+def _whole() -> sa.Select[tuple[object, ...]]:
+    """Select some notices, each with the event that it refers to, from the cards or the outbox."""
+    of_card = sa.select(sa.func.min(_CARD.c.event)).where(_CARD.c.notice_key == _NOTICE.c.of)
+    of_notice = sa.select(sa.func.min(_SENT.c.event)).where(_SENT.c.key == _NOTICE.c.of)
+    root = sa.func.coalesce(of_card.scalar_subquery(), of_notice.scalar_subquery())
+    query = sa.select(_NOTICE, root.label("root"), _ROOM.c.resumed).outerjoin(_ROOM, _ROOM.c.room == _NOTICE.c.room)
+    return query.where(_NOTICE.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+_WHOLE: Final = _whole()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +106,26 @@ class Heads:
         return min((at for room, at in self.next_at if room not in rooms), default=None)
 
 
+def moments(now: datetime, busy: Collection[RoomId] = ()) -> dict[str, object]:
+    """Return the values of `HEADS` and `IS_DUE` at *now* (UTC), without *busy* rooms."""
+    return {"now": now, "latest": now + LONGEST_REQUESTED, "busy": list(busy)}
+
+
 async def read_heads(connection: AsyncConnection, now: datetime, busy: Collection[RoomId]) -> Heads:
     """Return the oldest open notices of rooms that are not *busy*; those due at *now* (UTC) by lane and age."""
-    table = schema.notice
-    columns_ = (table.c.id, table.c.room, table.c.lane, table.c.asked_by, table.c.next_at, is_due(now).label("may_go"))
-    query = sa.select(*columns_).where(table.c.id.in_(heads(busy))).order_by(table.c.lane, table.c.id)
-    rows = (await connection.execute(query)).all()
+    rows = (await connection.execute(_READ_HEADS, moments(now, busy))).all()
     may_go = (
         SendCandidate(NoticeId(row.id), RoomId(row.room), Lane(row.lane), row.asked_by) for row in rows if row.may_go
     )
-    moments = ((RoomId(row.room), min(row.next_at, now) if row.may_go else row.next_at) for row in rows)
-    return Heads(tuple(may_go), tuple(moments))
+    next_at = ((RoomId(row.room), min(row.next_at, now) if row.may_go else row.next_at) for row in rows)
+    return Heads(tuple(may_go), tuple(next_at))
 
 
 async def attempts(
     connection: AsyncConnection, now: datetime, device: DeviceId, chosen: Sequence[NoticeId]
 ) -> Attempts:
     """Record that *device* tries the *chosen* notices at *now* (UTC), and return them in that order."""
-    table = schema.notice
-    by_id = {row["id"]: row for row in (await connection.execute(_whole(chosen))).mappings()}
+    by_id = {row["id"]: row for row in (await connection.execute(_WHOLE, {"ids": list(chosen)})).mappings()}
     claimed: list[ClaimedNotice] = []
     unreadable: dict[NoticeKey, str] = {}
     for row in (by_id[number] for number in chosen):
@@ -89,25 +133,9 @@ async def attempts(
             claimed.append(_claimed(row, now, device))
         except (TypeError, ValueError, KeyError) as error:
             unreadable[NoticeKey(row["key"])] = f"cannot be read: {error}"
-    values = {
-        "state": NoticeState.TRIED,
-        "attempts": table.c.attempts + 1,
-        "first_tried": sa.func.coalesce(table.c.first_tried, sa.literal(now, columns.Utc)),
-        "first_device": sa.func.coalesce(table.c.first_device, device),
-    }
-    tried = table.c.id.in_([notice.id for notice in claimed])
-    await connection.execute(sa.update(table).where(tried).values(values).execution_options(**UNNOTED))
+    tried = [notice.id for notice in claimed]
+    await connection.execute(_TRY, {"ids": tried, "now": now, "device": device})
     return Attempts(tuple(claimed), unreadable)
-
-
-def _whole(chosen: Collection[NoticeId]) -> sa.Select[tuple[object, ...]]:
-    """Select the *chosen* notices, each with the event that it refers to, from the cards or the outbox."""
-    table, room, other = schema.notice, schema.room, schema.notice.alias()
-    of_card = sa.select(sa.func.min(schema.card.c.event)).where(schema.card.c.notice_key == table.c.of)
-    of_notice = sa.select(sa.func.min(other.c.event)).where(other.c.key == table.c.of)
-    root = sa.func.coalesce(of_card.scalar_subquery(), of_notice.scalar_subquery())
-    query = sa.select(table, root.label("root"), room.c.resumed).outerjoin(room, room.c.room == table.c.room)
-    return query.where(table.c.id.in_(chosen))
 
 
 def _claimed(row: sa.RowMapping, now: datetime, device: DeviceId) -> ClaimedNotice:

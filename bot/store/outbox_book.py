@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,11 +29,22 @@ from bot.notices.status import QueueStatus
 from bot.store import columns, schema
 from bot.store.book import BATCH, drop_batch
 from bot.store.card_book import CardBook
-from bot.store.notice_claims import OPEN, attempts, has_event, heads, is_due, read_heads
+from bot.store.engine import UNNOTED
+from bot.store.notice_claims import HAS_EVENT, HEADS, NEXT_AT, OPEN, attempts, moments, read_heads
 
 KEEP_SAID = timedelta(days=7)
 KEEP_UNSENT = timedelta(days=180)  # dead and suspended notices, as long as their submissions are stored
 _HUNG_ON_IT = "what it belongs to was given up"
+_NOTICE, _ROOM = schema.notice, schema.room
+_STORED: Final = sa.select(
+    sa.exists().where(_NOTICE.c.key == sa.bindparam("of_key")).label("is_known"),
+    sa.exists().where(_ROOM.c.room == sa.bindparam("of_room"), _ROOM.c.suspended.is_(True)).label("is_suspended"),
+)
+_SETTLE: Final = (
+    sa.update(_NOTICE)
+    .where(_NOTICE.c.id == sa.bindparam("of_id"), _NOTICE.c.room == sa.bindparam("of_room"))
+    .execution_options(**UNNOTED)  # the sender, which does it, looks for the next notice anyway
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +95,13 @@ class OutboxBook:
 
         Those for a suspended room are suspended, too; those that belong to a redacted card are dropped.
         """
-        table, of_room = schema.notice, schema.room
         for notice in notices:
-            known = sa.exists().where(table.c.key == notice.key).label("is_known")
-            suspended = sa.exists().where(of_room.c.room == notice.room, of_room.c.suspended.is_(True))
-            stored = (await self._connection.execute(sa.select(known, suspended.label("is_suspended")))).one()
+            stored = (await self._connection.execute(_STORED, {"of_key": notice.key, "of_room": notice.room})).one()
             if stored.is_known:
                 continue
             if notice.of is None or not await self._cards.is_dead(notice.of):
                 state = NoticeState.SUSPENDED if stored.is_suspended else NoticeState.WAITING
-                await self._connection.execute(sa.insert(table).values(_row(notice, self._now) | {"state": state}))
+                await self._connection.execute(sa.insert(_NOTICE), _row(notice, self._now) | {"state": state})
 
     async def edit(self, notice: Notice) -> bool:
         """Store an edit; return False if an untried edit, or the untried card itself, was changed instead."""
@@ -140,7 +149,7 @@ class OutboxBook:
         """
         notice = schema.notice
         hangs = (notice.c.room == old, notice.c.state != NoticeState.DONE, notice.c.of.is_not(None))
-        await self._connection.execute(sa.delete(notice).where(*hangs, has_event(notice.c.of)))
+        await self._connection.execute(sa.delete(notice).where(*hangs, HAS_EVENT))
         still_open = (notice.c.room == old, notice.c.state.in_((*OPEN, NoticeState.SUSPENDED)))
         tried = sa.update(notice).where(*still_open, notice.c.state == NoticeState.TRIED)
         await self._connection.execute(tried.values(state=NoticeState.WAITING))
@@ -181,9 +190,8 @@ class OutboxBook:
                 values = {"state": NoticeState.SUSPENDED, "reason": reason}
             case Dead(reason):
                 values = {"state": NoticeState.DEAD, "reason": reason, "settled_at": self._now}
-        table = schema.notice
-        where = (table.c.id == notice.id, table.c.room == notice.room)
-        is_there = bool((await self._connection.execute(sa.update(table).where(*where).values(values))).rowcount)
+        values |= {"of_id": notice.id, "of_room": notice.room}
+        is_there = bool((await self._connection.execute(_SETTLE, values)).rowcount)
         if is_there and isinstance(outcome, Sent):
             await self._cards.set_event(notice.room, notice.message.tag.key, outcome.event)
         if is_there and isinstance(outcome, Dead):
@@ -196,17 +204,14 @@ class OutboxBook:
 
         Only the first notice of each lane counts, even if later ones are due.
         """
-        table, now = schema.notice, sa.literal(self._now, columns.Utc())
-        moment_of = sa.case((sa.and_(is_due(self._now), table.c.next_at > now), now), else_=table.c.next_at)
-        query = sa.select(sa.func.min(moment_of, type_=columns.Utc())).where(table.c.id.in_(heads(busy)))
-        moment: datetime | None = (await self._connection.execute(query)).scalar_one()
+        moment: datetime | None = (await self._connection.execute(NEXT_AT, moments(self._now, busy))).scalar_one()
         return moment
 
     async def _due_since(self) -> datetime | None:
         """Return since when a notice may be claimed that was not; None if none may be claimed now."""
         table = schema.notice
-        query = sa.select(sa.func.min(table.c.next_at, type_=columns.Utc)).where(table.c.id.in_(heads(())))
-        moment: datetime | None = (await self._connection.execute(query)).scalar_one()
+        query = sa.select(sa.func.min(table.c.next_at, type_=columns.Utc)).where(table.c.id.in_(HEADS))
+        moment: datetime | None = (await self._connection.execute(query, {"busy": []})).scalar_one()
         return moment if moment is not None and moment <= self._now else None
 
     async def last_reply(self, card: NoticeKey, since: datetime) -> datetime | None:
@@ -231,10 +236,8 @@ class OutboxBook:
 
     async def _tidy_unsent(self) -> bool:
         table, written = schema.notice, schema.notice.c.created_at
-        is_old = sa.or_(
-            written < self._now - KEEP_UNSENT,
-            sa.and_(table.c.lane == Lane.ANSWER, written < self._now - KEEP_SAID),
-        )
+        answers = sa.and_(table.c.lane == Lane.ANSWER, written < self._now - KEEP_SAID)
+        is_old = sa.or_(answers, written < self._now - KEEP_UNSENT)
         old = (table.c.state.in_((NoticeState.DEAD, NoticeState.SUSPENDED)), is_old)
         some = sa.select(table.c.id, table.c.key).where(*old).limit(BATCH)
         rows = (await self._connection.execute(some)).all()

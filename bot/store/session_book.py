@@ -113,7 +113,7 @@ class SessionBook:
 
     async def set_since(self, user: UserId, since: str) -> None:
         """Set the token from which the next sync of *user* starts."""
-        insert = upsert(self._connection, schema.session).values(user=user, since=since)
+        insert = upsert(self._connection.dialect.name, schema.session).values(user=user, since=since)
         await self._connection.execute(
             insert.on_conflict_do_update(index_elements=schema.session.primary_key, set_={"since": since})
         )

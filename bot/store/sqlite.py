@@ -75,6 +75,8 @@ class _Connection(aiosqlite.Connection):
     """A connection with cursors of our own, which may be stopped while it is being closed."""
 
     _end: "asyncio.Future[None] | None" = None
+    _begun = 0  # calls in the thread, counted by the event loop
+    _ended = 0  # counted by the thread
 
     def stop(self) -> "asyncio.Future[None] | None":
         """End the thread, once; further calls return the same future, because a second stop would never be answered."""
@@ -85,6 +87,26 @@ class _Connection(aiosqlite.Connection):
     def cursor(self) -> _Cursor:  # type: ignore[override] # whoever waits for it gets the same
         """Return a cursor, without a round trip to the thread."""
         return _Cursor(self)
+
+    async def rollback(self) -> None:
+        """Roll back; without a round trip if there is nothing to roll back, as at the end of each transaction.
+
+        While something of a cancelled task is still under way in the thread, it may yet begin a transaction.
+        """
+        if self.in_transaction or self._begun != self._ended:
+            await super().rollback()
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call *fn* in the connection's thread."""
+
+        def work() -> Any:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                self._ended += 1
+
+        self._begun += 1
+        return await super()._execute(work)  # type: ignore[no-untyped-call] # the same
 
     def make_cursor(self) -> sqlite3.Cursor:
         """Return a cursor of the `sqlite3` module; called in the connection's thread."""

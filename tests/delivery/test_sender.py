@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from bot.clock import VirtualClock
 from bot.delivery.chat import MemoryChat
@@ -17,6 +19,7 @@ from bot.errors import Forbidden, LoggedOut, Permanent, Temporary, TransportErro
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId, UserId
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, NoticeState, Tag
 from bot.store.store import Store
+from support.broken_rows import fail
 from support.new_database import put_new_database
 
 ROOM = RoomId("!room:hs")
@@ -237,6 +240,33 @@ async def test_a_fault_of_ours_in_one_notice_ends_no_other_send(desk: Desk) -> N
     await desk.deliver_for(2)
 
     assert desk.chat.bodies(OTHER) == ["b", "c"]
+
+
+async def test_an_outcome_that_cannot_be_stored_is_the_only_one_that_is_not(desk: Desk) -> None:
+    await desk.write("a")
+    await desk.write("b", room=OTHER)
+    mend = fail(f"sqlite:///{desk.file}", "UPDATE ON notice", "NEW.state = 'done' AND NEW.key = 'a'")
+    with pytest.raises(IntegrityError):
+        await desk.sender.deliver()
+    done = await desk.count(NoticeState.DONE)
+    mend()
+
+    await desk.sender.deliver()
+
+    assert (done, await desk.count(NoticeState.DONE)) == (1, 2)
+    assert (desk.chat.bodies(ROOM), desk.chat.bodies(OTHER)) == (["a"], ["b"])
+
+
+async def test_a_burst_in_a_room_costs_a_transaction_a_message(desk: Desk) -> None:
+    begun: list[object] = []
+    await desk.write(*"abcdefghij")
+    sa.event.listen(desk.store._engine.sync_engine, "begin", begun.append)
+
+    desk.sender.stop()
+    await desk.sender.run()
+
+    assert await desk.count(NoticeState.DONE) == 10
+    assert len(begun) <= 10 + 4
 
 
 async def test_a_wall_clock_that_is_set_back_holds_up_no_notice(desk: Desk) -> None:
