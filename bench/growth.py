@@ -27,6 +27,7 @@ from bot.search import PatchSearch
 from bot.store.outbox_book import KEEP_SAID
 from bot.store.patch_book import KEEP_PATCHES
 from bot.store.poll_book import KEEP_CHECKS, KEEP_EVENTS
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 
 PATCHES_A_DAY = 2_000
@@ -125,10 +126,10 @@ async def _grown(file: Path) -> list[Row]:
             clock.advance(timedelta(days=1).total_seconds())
             _add_day(connection, day, clock, timedelta())
             begin = time.process_time()
-            await store.tidy()
+            await delete_outdated(store)
             housekeeping.append(time.process_time() - begin)
         idle = time.process_time()
-        await store.tidy()
+        await delete_outdated(store)
         idle = time.process_time() - idle
         counts = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _TABLES}  # noqa: S608
         growth = await _poll_growth(store, first_day)

@@ -46,6 +46,7 @@ from bot.review_queue import ReviewQueue
 from bot.room_registry import Rooms
 from bot.search import PatchSearch
 from bot.store.inbox_book import InboxMessage
+from bot.store.retention import delete_outdated
 from bot.store.retry_book import RetryKind
 from bot.store.session_book import SessionState
 from bot.store.store import Store
@@ -121,7 +122,7 @@ class Bot:
         schedule = Schedule()
         for watch, seconds in self.watches:
             schedule.every(seconds, partial(self._poll, watch), _poll_job(watch.server))
-        schedule.every(HOUSEKEEPING_SECONDS, self.store.tidy, "housekeeping")
+        schedule.every(HOUSEKEEPING_SECONDS, partial(delete_outdated, self.store), "housekeeping")
         schedule.every(MAINTAINERS_SECONDS, self._read_maintainers, "MAINTAINERS")
         async with asyncio.TaskGroup() as group:
             delivery = group.create_task(self._keep_up("delivery", self.sender.run))

@@ -16,7 +16,7 @@ from bot.clock import Clock, SystemClock
 from bot.config import Settings
 from bot.data_dir import locked
 from bot.errors import ConfigError
-from bot.health.pages import served
+from bot.health.endpoints import served
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.room_rights import MatrixRoomRights

@@ -16,7 +16,7 @@ from bot.app import Bot
 from bot.clock import SystemClock
 from bot.delivery.chat import MemoryChat
 from bot.errors import Forbidden, Temporary, TransportError
-from bot.health.pages import served
+from bot.health.endpoints import served
 from bot.ids import RoomId
 from bot.notices.status import BotStatus, StatusDetails
 from bot.ops.duties import Duties, Duty

@@ -12,6 +12,7 @@ from bot.ids import EventId, RoomId, UserId
 from bot.sample_patchwork.patchwork import NewCheck
 from bot.store.columns import metadata
 from bot.store.inbox_book import InboxMessage
+from bot.store.retention import delete_outdated
 from support.rig import ROOM, Rig
 
 pytestmark = pytest.mark.slow
@@ -75,7 +76,7 @@ async def test_after_two_hundred_days_no_table_has_more_than_what_is_kept(tmp_pa
         await rig.poll(bot)
         for day in range(0, DAYS, EVERY):
             await a_day(rig, bot, day)
-            await bot.store.tidy()
+            await delete_outdated(bot.store)
             most |= Counter(await counts(bot))
 
     assert set(AT_MOST) == {table.name for table in metadata.sorted_tables}

@@ -10,6 +10,7 @@ import pytest
 from bot.ids import RoomId
 from bot.sample_patchwork.mail import NewSeries
 from bot.sample_patchwork.request import Response
+from bot.store.retention import delete_outdated
 from support.rig import PROJECT, ROOM, Rig, a_series
 
 pytestmark = pytest.mark.slow
@@ -177,7 +178,7 @@ async def test_a_series_that_housekeeping_dropped_is_no_news_when_the_net_finds_
     async with rig.running() as bot:
         rig.clock.advance(181 * 24 * 3600)
         await bot.settle()
-        await bot.store.tidy()
+        await delete_outdated(bot.store)
         await rig.poll(bot, times=40)
 
     assert rig.titles() == []

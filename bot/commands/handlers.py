@@ -17,8 +17,9 @@ from bot.commands.request import Handler
 from bot.commands.rights import ChatPrivacy
 from bot.commands.settings import SettingCommands
 from bot.commands.snoozing import SnoozeCommands
-from bot.commands.subscribing import SubscriptionCommands, WhyCommand
+from bot.commands.subscribing import SubscriptionCommands
 from bot.commands.token_commands import TokenCommands
+from bot.commands.why import WhyCommand
 
 
 def handlers(

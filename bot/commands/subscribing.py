@@ -1,13 +1,12 @@
 """Answers the commands on subscriptions: `sub`, `unsub`, `edit`, `subs`, `test`, `why` and `export`."""
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 from bot.commands import dry_run
 from bot.commands.answers import subscriptions as answers
-from bot.commands.answers.subscriptions import CardReason, reasons
 from bot.commands.context import (
     ChangeResult,
     CommandContext,
@@ -32,12 +31,10 @@ from bot.query.query import Query
 from bot.store.store import Store, Transaction
 from bot.store.subscription_book import PROJECT
 from bot.subscriptions.digest_schedule import zone_named
-from bot.subscriptions.follows import FOLLOW
 from bot.subscriptions.registry import SubscriptionRegistry
 from bot.subscriptions.subscription import (
     ChatSubscription,
     QueryContext,
-    is_configured,
     meant,
     names_project,
 )
@@ -219,42 +216,3 @@ async def _next_digest(tx: Transaction, room: RoomId, query: Query) -> list[str]
 async def _hearing_again(tx: Transaction, id_: SubscriptionId) -> Callable[[SubscriptionRegistry], None]:
     found = await tx.subscriptions.get(id_)
     return await hearing(tx, [found] if found else [])
-
-
-class WhyCommand:
-    """The command `why`."""
-
-    def __init__(self, context: CommandContext) -> None:
-        self._context = context
-
-    async def why(self, request: CommandRequest) -> Answer:
-        """Answer `why` with the subscriptions that brought the card that is replied to, or whose thread this is."""
-        said = request.message
-        async with self._context.store.transaction() as tx:
-            for event in (said.replies_to, said.thread):
-                found = await tx.cards.why(said.room, event) if event is not None else None
-                if found:
-                    return Answer(reasons("This card came because of:", await self._reasons(tx, found)))
-        raise UserError(
-            "Reply to a card with that, or type it in its thread: then I can say which subscription brought it."
-        )
-
-    async def _reasons(self, tx: Transaction, why: Sequence[Sequence[str | int]]) -> list[CardReason]:
-        """Return the reasons by subscription, those made in chat first."""
-        by_id: dict[int, list[tuple[str, Sequence[str]]]] = {}
-        for number, term, *seen in why:
-            by_id.setdefault(int(number), []).append((str(term), [str(each) for each in seen]))
-        found: list[CardReason] = []
-        for number in sorted(by_id):
-            id_ = SubscriptionId(number)
-            if id_ == FOLLOW:
-                found.append(CardReason("you follow it", "", None, ()))
-            elif (query := self._context.from_file.query(id_)) is not None:
-                found.append(CardReason("config", str(query), None, by_id[number]))
-            elif is_configured(id_):
-                found.append(CardReason("a subscription of the configuration file", "", None, by_id[number]))
-            else:
-                chat = await tx.subscriptions.get(id_)
-                name = str(number) if chat else f"subscription {number}"
-                found.append(CardReason(name, chat.query if chat else "", chat, by_id[number]))
-        return found

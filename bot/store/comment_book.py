@@ -49,7 +49,7 @@ class CommentBook(Book):
             (on.kind, on.id): {"server": poll.server, "kind": on.kind, "object": on.id, "read_at": self._now}
             for on, _ in read
         }
-        mark = upsert(self._connection, mail_read)
+        mark = upsert(self._connection.dialect.name, mail_read)
         mark = mark.on_conflict_do_update(
             index_elements=list(mail_read.primary_key), set_={"read_at": mark.excluded.read_at}
         )

@@ -1,11 +1,11 @@
 """The store: explicit transactions over the books of servers, rooms, people and messages."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Final, Self, TypeAlias
+from typing import Self, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -23,7 +23,7 @@ from bot.store.flood_book import CatchUpBook, FloodBook
 from bot.store.follow_book import FollowBook
 from bot.store.inbox_book import InboxBook
 from bot.store.nudge_book import NudgeBook
-from bot.store.outbox_book import KEEP_SAID, OutboxBook
+from bot.store.outbox_book import OutboxBook
 from bot.store.patch_book import VersionBook
 from bot.store.poll_book import PollBook, SweepBook
 from bot.store.queue_book import QueueBook
@@ -300,55 +300,3 @@ class Store:
             self.failing_since = self.failing_since or self._clock.now()
             raise
         self.failing_since = None
-
-    async def tidy(self) -> None:
-        """Delete outdated rows, a batch per transaction, so that other transactions can run in between.
-
-        If rows of one kind cannot be deleted, the others still are.
-
-        Raises:
-            StoreError: the database cannot be used; raised after all kinds were tried.
-        """
-        broken: StoreError | None = None
-        for name, tidy in _TIDIES.items():
-            try:
-                while await self._tidy_a_batch(tidy):
-                    pass
-            except StoreError as error:
-                broken = error
-            except Exception as error:  # noqa: BLE001  # the one broad catch of a kind: it is recorded and tried again
-                self.incidents.record("housekeeping.failed", name, error)
-            else:
-                self.incidents.resolve("housekeeping.failed", name)
-        if broken is not None:
-            raise broken
-
-    async def _tidy_a_batch(self, tidy: Callable[[Transaction], Awaitable[bool]]) -> bool:
-        async with self.transaction() as tx:
-            return await tidy(tx)
-
-
-# The housekeeping steps by their names in incidents
-_TIDIES: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
-    "early updates": lambda tx: tx.watch.tidy_early_updates(),
-    "checks": lambda tx: tx.watch.tidy_checks(),
-    "comments": lambda tx: tx.watch.tidy_comments(),
-    "authors of comments": lambda tx: tx.comments.tidy(),
-    "queues": lambda tx: tx.queues.tidy(),
-    "unreadable objects": lambda tx: tx.watch.tidy_pending(),
-    "patches": lambda tx: tx.watch.tidy_patches(),
-    "series": lambda tx: tx.watch.tidy_series(),
-    "events": lambda tx: tx.watch.tidy_events(),
-    "sent messages": lambda tx: tx.outbox.tidy(),
-    "answered messages": lambda tx: tx.inbox.tidy(tx.now - KEEP_SAID),
-    "cards": lambda tx: tx.cards.tidy(),
-    "digests": lambda tx: tx.digests.tidy(),
-    "lists": lambda tx: tx.floods.tidy(),
-    "retries": lambda tx: tx.retries.tidy(),
-    "what people follow": lambda tx: tx.follows.tidy(),
-    "what rooms snooze": lambda tx: tx.snoozes.tidy(),
-    "reminders": lambda tx: tx.nudges.tidy(),
-    "rechecks": lambda tx: tx.rechecks.tidy(),
-    "tokens of people who left": lambda tx: tx.tokens.tidy(),
-    "changes on Patchwork": lambda tx: tx.acts.tidy(),
-}

@@ -11,6 +11,7 @@ from bot.commands import patch_details as details
 from bot.sample_patchwork.diffs import Hunk, git_diff
 from bot.sample_patchwork.mail import NewPatch, NewSeries
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
+from bot.store.retention import delete_outdated
 from support.desk_rig import Desk, forms, short
 from support.rig import PROJECT, Rig, a_series
 
@@ -592,7 +593,7 @@ async def test_a_reply_to_the_card_of_a_series_means_the_series_after_months(tmp
         await rig.poll(bot, times=3)
         card = rig.chat.posted[-1].event
         rig.clock.advance(60 * 24 * 3600)
-        await bot.store.tidy()
+        await delete_outdated(bot.store)
         desk = Desk(rig, bot)
 
         shown, _ = await desk.reply("show", thread=card)

@@ -16,7 +16,7 @@ import yaml
 
 from bot.clock import SystemClock
 from bot.config.load import SEARCHED
-from bot.health.pages import served
+from bot.health.endpoints import served
 from metrics_page import all_metrics
 from support.programs import program
 from support.status_rig import ANYWHERE, BOT, Being

@@ -16,9 +16,9 @@ from bot.delivery.chat import MemoryChat
 from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError
-from bot.health import pages as health
+from bot.health import endpoints as health
 from bot.health.collect import HealthCollector, HealthSources
-from bot.health.pages import served
+from bot.health.endpoints import served
 from bot.ids import RoomId, ServerName
 from bot.incidents import Incidents
 from bot.maintainers_files import MaintainersFiles, MaintainersSources

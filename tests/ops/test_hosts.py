@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.health.pages import is_ours
+from bot.health.endpoints import is_ours
 from support.status_rig import BOT, Being, pages
 
 OURS = {"bot.example.org"}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from bot.ids import EventId, PatchId, SeriesId, UserId
 from bot.store.act_book import KEEP_ACTS, Act, ActField, ActKey, ActPatch, ActStep, ActValue
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 from support.store_rig import OTHER_SERVER, PROJECT, ROOM, SERVER, StoreRig
 
@@ -44,11 +45,11 @@ async def test_acts_are_kept_for_thirty_days(store: Store, rig: StoreRig) -> Non
     await begun(store)
     rig.advance(days=KEEP_ACTS.days - 1)
     await begun(store, replace(KEY, event=EventId("$later")))
-    await store.tidy()
+    await delete_outdated(store)
     assert rig.count("act") == 2
 
     rig.advance(days=2)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert rig.count("act") == 1
     assert rig.count("act_patch") == len(PATCHES)

@@ -8,6 +8,7 @@ import pytest
 from bot.ids import EventId, NoticeKey
 from bot.notices.notice import ClaimedNotice, Dead, Lane, Message, Notice, NoticeState, RetryAt, Sent, edit_key
 from bot.store.card_book import DueCard
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_series
@@ -185,7 +186,7 @@ async def test_a_card_that_was_sent_is_there_when_its_notice_is_forgotten(store:
     await post(store)
     await send(store)
     rig.advance(days=8)
-    await store.tidy()
+    await delete_outdated(store)
     await touch(store)
     rig.advance(seconds=3)
 
@@ -208,7 +209,7 @@ async def test_an_old_card_is_forgotten_only_with_what_it_is_about(store: Store,
         await tx.watch._keep_series(SERVER, [a_series(5)], {SubmissionRef(SERVER, SubmissionKind.SERIES, 5)})
     rig.advance(days=2)
 
-    await store.tidy()
+    await delete_outdated(store)
 
     assert rig.execute("SELECT notice_key FROM card ORDER BY notice_key") == [("card/1",), ("card/8",)]
 

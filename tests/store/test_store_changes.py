@@ -20,6 +20,7 @@ from bot.patchwork.updates import (
     TrailersRead,
 )
 from bot.poll import CommentsRead, FollowUpResult, Poll, SeriesRead
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import OTHER_SERVER, PROJECT, SERVER, SUBMITTER, StoreRig, a_patch, a_series, ask
@@ -174,7 +175,7 @@ async def test_checks_are_kept_for_thirty_days(known: Store, rig: StoreRig) -> N
     await told(known, CheckUpdate(TWO, a_check(2, CheckState.FAIL)))
     rig.advance(days=11)
 
-    await known.tidy()
+    await delete_outdated(known)
 
     assert rig.execute("SELECT patch FROM patch_check") == [(2,)]
     assert await ask(known, lambda tx: tx.watch.worst_checks(SERVER, [1])) == {ONE: CheckState.FAIL}
@@ -232,10 +233,10 @@ async def test_comments_that_nobody_wanted_to_hear_are_never_told(known: Store) 
 async def test_comments_are_forgotten_with_the_patches(known: Store, rig: StoreRig) -> None:
     await followed(known, FollowUpResult(new_comments=(a_comment(1),)))
     rig.advance(days=179)
-    await known.tidy()
+    await delete_outdated(known)
     kept = rig.count("comment")
     rig.advance(days=2)
-    await known.tidy()
+    await delete_outdated(known)
 
     assert (kept, rig.count("comment")) == (1, 0)
 

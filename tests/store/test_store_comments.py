@@ -8,6 +8,7 @@ from bot.patchwork.model import Comment, PatchRef, Person, Trailer, TrailerKind
 from bot.patchwork.updates import CommentHint, CommentTarget, MailKind, TrailersRead
 from bot.poll import CommentsRead, FollowUpResult, Poll
 from bot.store.comment_book import CommentsOfMail
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from bot.subscriptions.turns import ReviewComment
@@ -83,10 +84,10 @@ async def test_a_comment_is_never_from_the_future(store: Store, rig: StoreRig) -
 async def test_authors_of_comments_are_forgotten_with_the_patches(store: Store, rig: StoreRig) -> None:
     await read(store, ON_ONE, a_comment())
     rig.advance(days=179)
-    await store.tidy()
+    await delete_outdated(store)
     kept = rig.count("mail_comment")
     rig.advance(days=2)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert (kept, rig.count("mail_comment"), rig.count("mail_read")) == (1, 0, 0)
 
@@ -131,7 +132,7 @@ async def test_a_queue_that_nobody_asks_for_is_forgotten_after_a_month(store: St
         await tx.queues.use(OTHER_ROOM)
     both = await ask(store, lambda tx: tx.queues.rooms())
     rig.advance(days=11)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert sorted(both) == [OTHER_ROOM, ROOM]
     assert [*await ask(store, lambda tx: tx.queues.rooms())] == [OTHER_ROOM]

@@ -9,6 +9,7 @@ from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.poll import Poll, SeriesRead
 from bot.query.options import DigestTimes, read_digest
 from bot.store.digest_book import KEEP_POSTED, DigestDue, DigestEntry
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import OTHER_ROOM, OTHER_SERVER, ROOM, SERVER, StoreRig, a_baseline, a_notice, a_patch, a_series
@@ -192,10 +193,10 @@ async def test_what_was_told_is_forgotten_when_it_cannot_come_again(store: Store
         await tx.digests.settle(appointment)
     await keep(store, 2)
     rig.advance(seconds=KEEP_POSTED.total_seconds())
-    await store.tidy()
+    await delete_outdated(store)
     before = rig.count("digest_entry")
     rig.advance(seconds=1)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert (before, rig.count("digest_entry")) == (2, 1)
 

@@ -9,6 +9,7 @@ from bot.notices.catch_up import Absence, AbsenceCause
 from bot.notices.floods import Cause, Flood, flood_key
 from bot.poll import Poll, SeriesRead
 from bot.store.flood_book import HeldSubmission
+from bot.store.retention import delete_outdated
 from bot.store.store import Store, Transaction
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice, a_patch, a_series
@@ -120,7 +121,7 @@ async def test_what_was_listed_half_a_year_ago_is_forgotten(rig: StoreRig, store
     async with store.transaction() as tx:
         await tx.floods.gather(ROOM, LINE, [held(1)])
     rig.advance(days=181)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert rig.count("flood_entry") == 0
 

@@ -9,6 +9,7 @@ from bot.ids import EventId, UserId
 from bot.store import book
 from bot.store import inbox_book as inbox
 from bot.store.inbox_book import InboxMessage
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 from support.store_rig import OTHER_ROOM, ROOM, StoreRig
 
@@ -114,7 +115,7 @@ async def test_answered_messages_are_forgotten_after_a_week_and_others_never(
     async with store.transaction() as tx:
         more = await tx.inbox.tidy(rig.now - timedelta(days=7))
     first_batch = rig.count("inbox")
-    await store.tidy()
+    await delete_outdated(store)
 
     assert more
     assert first_batch == 4

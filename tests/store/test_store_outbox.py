@@ -39,6 +39,7 @@ from bot.notices.notice import (
 )
 from bot.store import book, migrate, schema
 from bot.store.engine import connect
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import DEVICE, OTHER_ROOM, ROOM, SERVER, StoreRig, a_notice
@@ -346,7 +347,7 @@ async def test_a_card_is_known_by_its_event_for_longer_than_notices_are_kept(sto
     await settle(store, first, Sent(EventId("$1")))
     await settle(store, second, Sent(EventId("$2")))
     rig.advance(days=30)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert await counts(store) == {}
     assert await about(store, "$1") == CARD
@@ -399,11 +400,11 @@ async def test_what_was_said_is_forgotten_after_a_week_and_what_failed_is_not(st
     await settle(store, done, SENT)
     await settle(store, dead, Dead("forbidden"))
     rig.advance(days=7)
-    await store.tidy()
+    await delete_outdated(store)
     after_a_week = await counts(store)
     rig.advance(seconds=1)
 
-    await store.tidy()
+    await delete_outdated(store)
 
     assert after_a_week[NoticeState.DONE] == 1
     assert await counts(store) == {NoticeState.DEAD: 1, NoticeState.TRIED: 1}
@@ -420,11 +421,11 @@ async def test_what_cannot_be_sent_does_not_pile_up_for_ever(
     await settle(store, notice, outcome)
     await add(store, replace(a_notice("reply", lane=Lane.REPLY), of=NoticeKey("first")))
     rig.advance(days=days)
-    await store.tidy()
+    await delete_outdated(store)
     assert rig.count("notice") == 2
 
     rig.advance(seconds=1)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert rig.count("notice") == 0
 

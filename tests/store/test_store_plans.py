@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from bot.ids import RoomId
 from bot.sample_patchwork.patchwork import NewCheck
+from bot.store.retention import delete_outdated
 from support.rig import PROJECT, ROOM, Rig, a_series
 
 OTHER = RoomId("!other:hs")
@@ -54,7 +55,7 @@ async def test_polls_messages_and_housekeeping_find_their_rows_by_an_index(rig: 
         rig.patchwork.add_check(patch, NewCheck("fail", "build"))
         await rig.poll(bot, times=2)
         await rig.pass_quietly(bot, 3_600)
-        await bot.store.tidy()
+        await delete_outdated(bot.store)
         sa.event.remove(bot.store._engine.sync_engine, "before_cursor_execute", note)
         async with bot.store.reading() as tx:
             connection = tx.watch._connection

@@ -11,6 +11,7 @@ from bot.patchwork.recheck_schedule import next_recheck
 from bot.patchwork.request_turns import REQUESTS_AN_HOUR, RecheckBudget
 from bot.patchwork.updates import CommentTarget, FieldUpdate, MailKind, PatchField, TrailersRead
 from bot.poll import CommentsRead, DueRecheck, FollowUpResult, Poll, Recheck, Rechecks, SeriesRead
+from bot.store.retention import delete_outdated
 from bot.store.store import Store, Transaction
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import OTHER_SERVER, SERVER, StoreRig, a_baseline, a_patch, a_series, ask
@@ -167,7 +168,7 @@ async def test_what_is_over_is_dropped_and_a_rebuilt_server_begins_anew(store: S
     rig.advance(days=20)
     await save(store, arrival(2))
     rig.advance(days=12)
-    await store.tidy()
+    await delete_outdated(store)
     assert rig.execute("SELECT object FROM recheck") == [(2,)]
 
     await save(store, Poll(SERVER, "", rebuilt=True))

@@ -10,6 +10,7 @@ from bot.errors import StoreError
 from bot.ids import EventId, RoomId, UserId
 from bot.patchwork.tokens import ApiToken
 from bot.store.inbox_book import InboxMessage
+from bot.store.retention import delete_outdated
 from bot.store.store import Store, Transaction
 from bot.store.token_book import KEEP_ABSENT, StoredToken
 from bot.store.vault import TokenLost, Vault
@@ -143,11 +144,11 @@ async def test_who_left_the_direct_chat_for_thirty_days_is_forgotten(store: Stor
         await tx.tokens.put(stored(rig, BOB, OTHER_ROOM))
         await LEAVING[how](tx)  # type: ignore[misc] # all of them are coroutines
     rig.advance(days=KEEP_ABSENT.days - 1)
-    await store.tidy()
+    await delete_outdated(store)
     assert rig.count("token") == 2
 
     rig.advance(days=2)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert rig.execute("SELECT person FROM token") == [(BOB,)]
 
@@ -162,7 +163,7 @@ async def test_who_comes_back_is_not_forgotten(store: Store, rig: StoreRig, how:
     async with store.transaction() as tx:
         await RETURNING[how](tx)  # type: ignore[misc] # all of them are coroutines
     rig.advance(days=100)
-    await store.tidy()
+    await delete_outdated(store)
 
     assert rig.count("token") == 1
 

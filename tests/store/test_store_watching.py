@@ -15,6 +15,7 @@ from bot.patchwork.states import States
 from bot.patchwork.updates import FieldUpdate, PatchField
 from bot.poll import KnownSeries, Poll, SeriesRead, WatchPosition
 from bot.store import book, schema
+from bot.store.retention import delete_outdated
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from support.broken_rows import fail
@@ -287,11 +288,11 @@ async def test_events_are_forgotten_after_four_days_but_never_the_newest_thousan
     events = tuple(an_event(number) for number in range(1, 1_011))
     await save(store, Poll(SERVER, CURSOR, events), Poll(OTHER_SERVER, CURSOR, events[:5]))
     rig.advance(days=3)
-    await store.tidy()
+    await delete_outdated(store)
     untouched = rig.count("seen_event")
     rig.advance(days=2)
 
-    await store.tidy()
+    await delete_outdated(store)
 
     assert untouched == 1_015
     assert await ask(store, lambda tx: tx.watch.known_events(SERVER, range(1, 1_011))) == set(range(11, 1_011))
@@ -306,7 +307,7 @@ async def test_patches_and_series_are_forgotten_after_180_days(store: Store, rig
     await save(store, Poll(SERVER, CURSOR, series=(young,)))
     rig.advance(days=80, seconds=1)
 
-    await store.tidy()
+    await delete_outdated(store)
 
     assert set(await ask(store, lambda tx: tx.watch.known_series(SERVER, [5, 6]))) == {6}
     assert await ask(store, lambda tx: tx.watch.known_patches(SERVER, [1, 2])) == {2}
@@ -316,7 +317,7 @@ async def test_a_told_state_that_nobody_asked_for_is_forgotten(store: Store, rig
     await save(store, Poll(SERVER, CURSOR, updates=(FieldUpdate(PatchId(1), PatchField.STATE, "accepted"),)))
     rig.advance(days=4, seconds=1)
 
-    await store.tidy()
+    await delete_outdated(store)
 
     assert rig.count("early_update") == 0
 
@@ -332,7 +333,7 @@ async def test_housekeeping_deletes_in_small_batches_until_nothing_is_left(
     async with store.transaction() as tx:
         more = await tx.watch.tidy_patches()
     left.append(rig.count("patch"))
-    await store.tidy()
+    await delete_outdated(store)
     left.append(rig.count("patch"))
 
     assert more
@@ -346,12 +347,12 @@ async def test_housekeeping_of_one_table_that_fails_does_not_stop_that_of_the_ot
     rig.advance(days=181)
     mend = fail(rig.url, "DELETE ON patch")
 
-    await store.tidy()
+    await delete_outdated(store)
     assert (rig.count("patch"), rig.count("series")) == (1, 0)
     assert [(each.kind, each.name) for each in store.incidents] == [("housekeeping.failed", "patches")]
 
     mend()
-    await store.tidy()
+    await delete_outdated(store)
     assert rig.count("patch") == 0
     assert list(store.incidents) == []
 

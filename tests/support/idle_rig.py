@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from bot.app import HOUSEKEEPING_SECONDS, MAINTAINERS_SECONDS, Bot
 from bot.clock import VirtualClock
 from bot.ops.schedule import end
+from bot.store.retention import delete_outdated
 from support.rig import Rig
 
 
@@ -61,7 +62,7 @@ class Watched:
         for number in range(times):
             elapsed = number * self.poll_seconds
             if elapsed % HOUSEKEEPING_SECONDS == 0:
-                await self.bot.store.tidy()
+                await delete_outdated(self.bot.store)
             if elapsed % MAINTAINERS_SECONDS == 0:
                 await self.bot._read_maintainers()
             await self.poll()

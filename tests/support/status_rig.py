@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from bot.clock import VirtualClock
-from bot.health.pages import HealthReporter, served
+from bot.health.endpoints import HealthReporter, served
 from bot.ids import ProjectName, RoomId, ServerName
 from bot.notices.status import BotStatus, PollHealth, QueueStatus, RoomStatus, StatusDetails, WatchedServer
 

@@ -27,7 +27,7 @@ from bot.text import one_line, visible
 
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 1.0  # at the end there are ten in all
-_Seen = TypeVar("_Seen")
+_Result = TypeVar("_Result")
 MISDIRECTED = 421  # RFC 9110, section 15.5.20
 _log = structlog.get_logger(__name__)
 
@@ -42,38 +42,38 @@ class HealthReporter(Protocol):
         """Return further details for people."""
 
 
-class _Looks(Generic[_Seen]):
+class _SharedQuery(Generic[_Result]):
     """Runs one health query at a time, shared by all requests; a request waits at most ANSWER_SECONDS for it."""
 
-    def __init__(self, ask: Callable[[], Awaitable[_Seen]], clock: Clock) -> None:
-        self._ask = ask
+    def __init__(self, query: Callable[[], Awaitable[_Result]], clock: Clock) -> None:
+        self._query = query
         self._clock = clock
-        self._look: asyncio.Future[_Seen] | None = None
+        self._running: asyncio.Future[_Result] | None = None
         self._silent_since: datetime | None = None
 
     @property
-    def silence(self) -> str:
+    def problem(self) -> str:
         """A sentence that the database does not respond, and since when."""
         since = to_the_second(self._silent_since or self._clock.now())
         return f"The database has not answered within {ANSWER_SECONDS:g} s since {since}; each request asks it again."
 
-    async def now(self) -> _Seen | None:
+    async def now(self) -> _Result | None:
         """Return the result of the query, or None if it takes too long, as when the database hangs."""
-        if self._look is None or self._look.done():
-            self._look = asyncio.ensure_future(self._ask())
+        if self._running is None or self._running.done():
+            self._running = asyncio.ensure_future(self._query())
         began = self._clock.now()
-        await asyncio.wait({self._look}, timeout=ANSWER_SECONDS)
-        if not self._look.done():
+        await asyncio.wait({self._running}, timeout=ANSWER_SECONDS)
+        if not self._running.done():
             self._silent_since = self._silent_since or began
             return None
         self._silent_since = None
-        return self._look.result()
+        return self._running.result()
 
     async def close(self) -> None:
         """Cancel a query that is still running, after a short wait."""
-        if self._look is not None:
-            await asyncio.wait({self._look}, timeout=CLOSE_SECONDS)
-            self._look.cancel()
+        if self._running is not None:
+            await asyncio.wait({self._running}, timeout=CLOSE_SECONDS)
+            self._running.cancel()
 
 
 @asynccontextmanager
@@ -88,17 +88,17 @@ async def served(
     if address is None:
         yield None
         return
-    looks, closer_looks = _Looks(overview.condition, clock), _Looks(overview.particulars, clock)
+    status, details = _SharedQuery(overview.condition, clock), _SharedQuery(overview.particulars, clock)
     app = web.Application(middlewares=[checked(address[0])])
-    app.add_routes([*_for_machines(looks), _for_people(looks, closer_looks)])
+    app.add_routes([*_for_machines(status), _for_people(status, details)])
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
     await runner.setup()
     try:
         yield await _listen(runner, address)
     finally:
         await runner.cleanup()
-        await looks.close()
-        await closer_looks.close()
+        await status.close()
+        await details.close()
 
 
 async def _listen(runner: web.AppRunner, address: tuple[str, int]) -> tuple[str, int]:
@@ -112,32 +112,32 @@ async def _listen(runner: web.AppRunner, address: tuple[str, int]) -> tuple[str,
     return bound
 
 
-def _for_people(looks: _Looks[BotStatus], closer_looks: _Looks[StatusDetails]) -> web.RouteDef:
-    async def status(_: web.Request) -> web.Response:
-        now, more = await asyncio.gather(looks.now(), closer_looks.now())
+def _for_people(status: _SharedQuery[BotStatus], details: _SharedQuery[StatusDetails]) -> web.RouteDef:
+    async def page(_: web.Request) -> web.Response:
+        now, more = await asyncio.gather(status.now(), details.now())
         if now is None or more is None:
-            return _html(status_page.silent_page((looks if now is None else closer_looks).silence), 503)
+            return _html(status_page.silent_page((status if now is None else details).problem), 503)
         return _html(status_page.page(now, more), 200)
 
-    return web.get("/", status)
+    return web.get("/", page)
 
 
 def _html(text: str, status: int) -> web.Response:
     return web.Response(status=status, text=text, content_type="text/html", headers=status_page.HEADERS)
 
 
-def _for_machines(looks: _Looks[BotStatus]) -> list[web.RouteDef]:
+def _for_machines(status: _SharedQuery[BotStatus]) -> list[web.RouteDef]:
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="alive\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        now = await looks.now()
-        wrong = (looks.silence,) if now is None else outages(now)
+        now = await status.now()
+        wrong = (status.problem,) if now is None else outages(now)
         notes = () if now is None else remarks(now)
         return web.Response(status=503 if wrong else 200, text=_page(*(wrong or ("ready",)), *notes))
 
     async def measured(_: web.Request) -> web.Response:
-        if (now := await looks.now()) is None:
+        if (now := await status.now()) is None:
             metrics.READY.set(0)
         else:
             _measure(now)
