@@ -1,4 +1,4 @@
-"""Answers the commands on subscriptions: `sub`, `unsub`, `edit`, `subs`, `test`, `why` and `export`."""
+"""Answers the commands that change subscriptions or try one: `sub`, `unsub`, `edit` and `test`."""
 
 import html
 from collections.abc import Callable

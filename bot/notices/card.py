@@ -78,7 +78,7 @@ class ServerLinks:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class CardContent:
     """What a card shows of a *submission*.
 
     *matched* are the paths that a subscription asked for, in the order of the patches, *form* what it looks like.
@@ -92,26 +92,26 @@ class Shown:
     form: CardForm = CardForm.CARD
 
 
-def drawn(shown: Shown, site: ServerLinks) -> Document:
+def card_document(shown: CardContent, site: ServerLinks) -> Document:
     """Return the document for *shown*, in its form."""
     return compact(shown, site) if shown.form is CardForm.COMPACT else card(shown, site)
 
 
-def compact(shown: Shown, site: ServerLinks) -> Document:
+def compact(shown: CardContent, site: ServerLinks) -> Document:
     """Return a compact card: the title, and the state in words."""
     if _is_over(shown):
         return (_superseded(shown, site),)
     return (replace(_head(shown, site, [_status(shown.submission, site)]), is_short=True),)
 
 
-def card(shown: Shown, site: ServerLinks) -> Document:
+def card(shown: CardContent, site: ServerLinks) -> Document:
     """Return the full card for *shown*."""
     if _is_over(shown):
         return (_superseded(shown, site),)
     return (card_head(shown, site), *_folded(shown.submission, site))
 
 
-def card_head(shown: Shown, site: ServerLinks) -> Head:
+def card_head(shown: CardContent, site: ServerLinks) -> Head:
     """Return the lines of a card above the fold."""
     submission = shown.submission
     return _head(shown, site, [_status(submission, site), _origin(shown, site), _former(shown, site)])
@@ -171,7 +171,7 @@ def submission_title(submission: Submission, site: ServerLinks) -> Title:
     return Title(patch_name(submission.pull), title.url) if submission.pull else title
 
 
-def _head(shown: Shown, site: ServerLinks, below: Iterable[Line]) -> Head:
+def _head(shown: CardContent, site: ServerLinks, below: Iterable[Line]) -> Head:
     title, remark = submission_title(shown.submission, site), _arrived(shown.submission)
     name = _in_a_line(title, shown.submission)
     told = tuple(line for line in below if line)
@@ -231,7 +231,7 @@ def _reviews(submission: Submission, site: ServerLinks) -> str:
 # Where it comes from
 
 
-def _origin(shown: Shown, site: ServerLinks) -> Line:
+def _origin(shown: CardContent, site: ServerLinks) -> Line:
     """Return the line on submitter, size, directories and mail, with as many directories as fit."""
     submission = shown.submission
     line: Line = ()
@@ -272,7 +272,7 @@ _ROOMS = (
 )
 
 
-def _where(shown: Shown, room: _Room) -> list[str | Inline]:
+def _where(shown: CardContent, room: _Room) -> list[str | Inline]:
     """Return the size, and the most touched directories; a matched path only if it is in none of them."""
     files = shown.submission.files
     if not files:
@@ -314,7 +314,7 @@ def _archive_url(submission: Submission, site: ServerLinks) -> str:
     return facts.archive_url(site.archive, told, submission.msgid)
 
 
-def _former(shown: Shown, site: ServerLinks) -> Line:
+def _former(shown: CardContent, site: ServerLinks) -> Line:
     series = shown.submission.series
     if series is None or shown.former is None:
         return ()
@@ -324,11 +324,11 @@ def _former(shown: Shown, site: ServerLinks) -> Line:
 # A card that is over
 
 
-def _is_over(shown: Shown) -> bool:
+def _is_over(shown: CardContent) -> bool:
     return shown.superseded_by is not None or is_replaced(shown.submission.patches)
 
 
-def _superseded(shown: Shown, site: ServerLinks) -> Head:
+def _superseded(shown: CardContent, site: ServerLinks) -> Head:
     """Return the two lines of a card whose series has a later version."""
     submission = shown.submission
     title, successor = submission_title(submission, site), shown.superseded_by
@@ -342,7 +342,7 @@ def _superseded(shown: Shown, site: ServerLinks) -> Head:
     return Head(SUPERSEDED, name, title.url, remark, (was,), is_over=True, is_short=True)
 
 
-def _was(shown: Shown, site: ServerLinks) -> Line:
+def _was(shown: CardContent, site: ServerLinks) -> Line:
     """Return the state before: "was **Under Review**"."""
     before = state_words_before(shown.submission.patches, site.states)
     if before:

@@ -30,7 +30,7 @@ _NO_MARKS = {"urgent_since": None, "counts_since": None, "counts_last": None, "d
 class DueCard:
     """A card that may be out of date.
 
-    *why* and *form* are those it was added with, *shown* is a digest of its text with all stored edits, *edits* is
+    *why* and *form* are those it was added with, *digest* is that of its text with all stored edits, *edits* is
     their number. *is_there* is true if it was sent, or may still be; a card whose notice is dead cannot be edited.
     """
 
@@ -40,7 +40,7 @@ class DueCard:
     why: Sequence[Sequence[str | int]]
     form: CardForm
     rings: bool
-    shown: str | None
+    digest: str | None
     edits: int
     is_there: bool
 
@@ -123,7 +123,7 @@ class CardBook:
             "created_at": self._now,
             "form": form,
             "rings": notice.message.rings,
-            "shown": notice.message.digest,
+            "digest": notice.message.digest,
         }
         return (await self._connection.execute(_insert(self._connection.dialect.name), values)).first() is not None
 
@@ -207,10 +207,10 @@ class CardBook:
         """Clear the scheduled edit of a card that is up to date."""
         await self._set(card, _NO_MARKS)
 
-    async def edited(self, card: DueCard, shown: str, *, anew: bool) -> None:
-        """Store the digest *shown* of a card after an edit; *anew* unless the edit replaced an untried one."""
+    async def edited(self, card: DueCard, digest: str, *, anew: bool) -> None:
+        """Store the *digest* of a card's text after an edit; *anew* unless the edit replaced an untried one."""
         more = {"edits": card.edits + 1, "edited_at": self._now} if anew else {}
-        await self._set(card, {**_NO_MARKS, **more, "shown": shown})
+        await self._set(card, {**_NO_MARKS, **more, "digest": digest})
 
     async def redacted(self, room: RoomId, event: EventId) -> NoticeKey | None:
         """Mark a card as dead whose event was redacted, and return its key; None if the event is not a card."""
@@ -306,7 +306,7 @@ def _due(row: sa.RowMapping) -> DueCard:
         why=row["why"],
         form=CardForm(row["form"]),
         rings=row["rings"],
-        shown=row["shown"],
+        digest=row["digest"],
         edits=row["edits"],
         is_there=bool(row["is_there"]),
     )

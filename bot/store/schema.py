@@ -194,7 +194,7 @@ card = sa.Table(
     sa.Column("why", sa.JSON, nullable=False),  # [[subscription, term, match, …], …]
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("form", sa.Text, nullable=False, server_default="card"),  # "card" or "compact"
-    sa.Column("shown", sa.Text),  # digest of its text with all stored edits
+    sa.Column("digest", sa.Text),  # of its text with all stored edits
     sa.Column("edits", sa.Integer, nullable=False, server_default="0"),  # number of stored edits
     sa.Column("edited_at", Utc),  # last stored edit
     sa.Column("urgent_since", Utc),  # first urgent change that it does not show yet

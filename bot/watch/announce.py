@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot import metrics
 from bot.ids import NoticeKey, PatchId, ProjectName, RoomId, ServerName, SubscriptionId
-from bot.notices.card import ServerLinks, Shown, drawn
+from bot.notices.card import CardContent, ServerLinks, card_document
 from bot.notices.floods import (
     Cause,
     Flood,
@@ -56,12 +56,12 @@ class CardComposer:
     def __init__(self) -> None:
         self._composed: dict[tuple[object, ...], tuple[str, str]] = {}
 
-    def both(self, about: SubmissionRef, shown: Shown, site: ServerLinks) -> tuple[str, str]:
-        """A card in plain text and in HTML."""
-        said = (about, shown.form, shown.matched, shown.former, shown.superseded_by)
-        if said not in self._composed:
-            self._composed[said] = written(drawn(shown, site), site.allowed)
-        return self._composed[said]
+    def render(self, about: SubmissionRef, shown: CardContent, site: ServerLinks) -> tuple[str, str]:
+        """Return a card in plain text and in HTML."""
+        key = (about, shown.form, shown.matched, shown.former, shown.superseded_by)
+        if key not in self._composed:
+            self._composed[key] = written(card_document(shown, site), site.allowed)
+        return self._composed[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +217,9 @@ class Announcer:
         composer = CardComposer()
         cards: list[tuple[CardRequest, Notice]] = []
         for each in wanted:
-            mine = Shown(known[each.about], matched=each.match.paths, form=each.form or CardForm.CARD)
+            mine = CardContent(known[each.about], matched=each.match.paths, form=each.form or CardForm.CARD)
             shown = versions[each.about].seen_from(each.room, mine)
-            body, html = composer.both(each.about, shown, self._site(each.submission.project))
+            body, html = composer.render(each.about, shown, self._site(each.submission.project))
             tag = card_tag(each.key, each.about, shown.submission)
             message = Message(body, html, tag, self._audience.rings(each.room))
             cards.append((each, Notice(each.room, Lane.CARD, message)))

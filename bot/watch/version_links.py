@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from bot.ids import EventId, RoomId, SeriesId, ServerName
-from bot.notices.card import Shown
+from bot.notices.card import CardContent
 from bot.notices.changes import ChangedSubmission, ChangeKind
 from bot.notices.version_lines import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Patch, Series, is_partial_reroll, may_follow, version_of
@@ -115,7 +115,7 @@ class VersionLinker:
     successor: NextVersion | None = None
     successor_cards: _Places = field(default_factory=dict)
 
-    def seen_from(self, room: RoomId, shown: Shown) -> Shown:
+    def seen_from(self, room: RoomId, shown: CardContent) -> CardContent:
         """What is *shown* of the series, with its versions as a room knows them.
 
         A version after it whose card is on its way to the room is told of when that is there.

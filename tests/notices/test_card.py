@@ -7,27 +7,27 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.ids import Msgid, PatchId, SeriesId
-from bot.notices.card import ServerLinks, Shown, card
+from bot.notices.card import CardContent, ServerLinks, card
 from bot.notices.markup import written
 from bot.patchwork.model import CheckState, FileChange, Patch, Person, Trailer, TrailerKind
 from bot.submission import Submission
 from support.card_rig import PROJECT, SITE, a_patch, body_and_html, numbered, of_series, the_seed
 
 
-def seen(shown: Shown, site: ServerLinks = SITE) -> tuple[str, str]:
+def seen(shown: CardContent, site: ServerLinks = SITE) -> tuple[str, str]:
     return body_and_html(card(shown, site), site)
 
 
-def body(shown: Shown, site: ServerLinks = SITE) -> str:
+def body(shown: CardContent, site: ServerLinks = SITE) -> str:
     return written(card(shown, site), site.allowed)[0]
 
 
-def line(shown: Shown, number: int, site: ServerLinks = SITE) -> str:
+def line(shown: CardContent, number: int, site: ServerLinks = SITE) -> str:
     """Return a line of the body, the first of which is 1."""
     return body(shown, site).split("\n")[number - 1]
 
 
-def address(shown: Shown, site: ServerLinks = SITE) -> str:
+def address(shown: CardContent, site: ServerLinks = SITE) -> str:
     """Return the address of the page."""
     return next(line for line in body(shown, site).split("\n") if line.startswith("https://"))
 
@@ -36,7 +36,8 @@ def test_the_recorded_patch_stands_for_its_series() -> None:
     patch, series = the_seed()
 
     shown = seen(
-        Shown(Submission(series, (patch,)), matched=("migration/colo.c",)), ServerLinks("https://patchwork.ozlabs.org")
+        CardContent(Submission(series, (patch,)), matched=("migration/colo.c",)),
+        ServerLinks("https://patchwork.ozlabs.org"),
     )
 
     assert shown == snapshot(
@@ -69,7 +70,9 @@ b4 shazam 20260206-colo_unit_test_multifd-v6-11-27779dda139d@web.de\
 def test_a_lone_patch() -> None:
     patch = replace(a_patch(1, "[v2] migration: Fix a leak"), trailers=frozenset({Trailer(TrailerKind.ACKED, "rey")}))
 
-    assert seen(Shown(Submission(of_series(patch, name="migration: Fix a leak", version=2), (patch,)))) == snapshot(
+    assert seen(
+        CardContent(Submission(of_series(patch, name="migration: Fix a leak", version=2), (patch,)))
+    ) == snapshot(
         (
             """\
 🆕 [v2] migration: Fix a leak
@@ -104,7 +107,7 @@ def test_a_series_in_the_middle_of_its_life() -> None:
     series = replace(of_series(*patches, version=3), cover=Msgid("20261123.1-0-ada@example.org"))
 
     assert seen(
-        Shown(Submission(series, tuple(reversed(patches))), matched=("migration/ram.c", "migration/old.rst"))
+        CardContent(Submission(series, tuple(reversed(patches))), matched=("migration/ram.c", "migration/old.rst"))
     ) == snapshot(
         (
             """\
@@ -153,7 +156,7 @@ b4 shazam 20261123.1-0-ada@example.org\
 def test_an_incomplete_series() -> None:
     patches = numbered(3, total=5)
 
-    assert seen(Shown(Submission(of_series(*patches, total=5), patches))) == snapshot(
+    assert seen(CardContent(Submission(of_series(*patches, total=5), patches))) == snapshot(
         (
             """\
 🆕 migration: Fix it all · 3 of 5
@@ -197,7 +200,7 @@ def test_a_pull_request() -> None:
         pull_url="https://gitlab.example.org/ada/qemu.git tags/migration-pull",
     )
 
-    assert seen(Shown(Submission(None, (pull,)))) == snapshot(
+    assert seen(CardContent(Submission(None, (pull,)))) == snapshot(
         (
             """\
 📦 [PULL 0/8] Migration patches
@@ -224,7 +227,7 @@ b4 pr 20261123.7-0-pull@example.org\
 def test_a_hundred_patches_fit() -> None:
     patches = numbered(100)
 
-    text, html = seen(Shown(Submission(of_series(*patches), patches)))
+    text, html = seen(CardContent(Submission(of_series(*patches), patches)))
 
     assert text == snapshot("""\
 🆕 migration: Fix it all
@@ -241,7 +244,7 @@ def test_patches_are_listed_and_applied_by_their_numbers_however_these_are_writt
     """Here the mails came in the reverse order, so that the ids do not follow the numbers."""
     patches = tuple(replace(a_patch(4 - n, f"{prefix.format(n)} Step {n}"), series=SeriesId(42)) for n in (1, 2, 3))
 
-    text, html = written(card(Shown(Submission(of_series(*patches[::-1]), patches[::-1])), SITE), SITE.allowed)
+    text, html = written(card(CardContent(Submission(of_series(*patches[::-1]), patches[::-1])), SITE), SITE.allowed)
 
     assert re.findall(r">(\d/3) Step (\d)<", html) == [("1/3", "1"), ("2/3", "2"), ("3/3", "3")]
     assert text.splitlines()[-1] == "b4 shazam 20261123.1-3-ada@example.org"
@@ -251,14 +254,14 @@ def test_servers_before_api_1_2_link_patches_by_id() -> None:
     patch = a_patch()
     site = ServerLinks("https://patchwork.example.org", by_msgid=False)
 
-    assert address(Shown(Submission(None, (patch,))), site) == "https://patchwork.example.org/patch/101/"
+    assert address(CardContent(Submission(None, (patch,))), site) == "https://patchwork.example.org/patch/101/"
 
 
 def test_the_operators_archive_is_a_link() -> None:
     patch = a_patch(msgid="a/b+c@example.org")
     site = replace(SITE, archive="https://lore.kernel.org/qemu-devel/{msgid}/")
 
-    text, html = seen(Shown(Submission(None, (patch,))), site)
+    text, html = seen(CardContent(Submission(None, (patch,))), site)
 
     assert "· mail <https://lore.kernel.org/qemu-devel/a%2Fb+c@example.org/>" in text
     assert '<a href="https://lore.kernel.org/qemu-devel/a%2Fb+c@example.org/">\nmail</a>' in html
@@ -267,7 +270,7 @@ def test_the_operators_archive_is_a_link() -> None:
 def test_an_archive_template_with_a_query_is_a_link() -> None:
     site = replace(SITE, archive="https://lists.example.org/search?id={msgid}")
 
-    html = seen(Shown(Submission(None, (a_patch(),))), site)[1]
+    html = seen(CardContent(Submission(None, (a_patch(),))), site)[1]
 
     assert '<a href="https://lists.example.org/search?id=20261123.1-1-ada@example.org">' in html
 
@@ -275,7 +278,7 @@ def test_an_archive_template_with_a_query_is_a_link() -> None:
 def test_an_archive_that_only_the_server_tells_is_text() -> None:
     patch = replace(a_patch(), archive_url="https://lore.kernel.org/qemu-devel/1@x/")
 
-    text, html = seen(Shown(Submission(None, (patch,))))
+    text, html = seen(CardContent(Submission(None, (patch,))))
 
     assert "lore.kernel.org" not in text
     assert "<p>mail: https://lore.kernel.org/qemu-devel/1@x/</p>" in html.replace("\n", "")
@@ -285,7 +288,7 @@ def test_an_archive_that_only_the_server_tells_is_text() -> None:
 def test_a_message_id_is_quoted_as_patchwork_does() -> None:
     patch = a_patch(msgid="a/b%2x@example.org")
 
-    assert address(Shown(Submission(None, (patch,)))) == (
+    assert address(CardContent(Submission(None, (patch,)))) == (
         "https://patchwork.example.org/project/qemu-devel/patch/a%252Fb%252x@example.org/"
     )
 
@@ -293,7 +296,7 @@ def test_a_message_id_is_quoted_as_patchwork_does() -> None:
 def test_a_message_id_is_quoted_for_the_shell() -> None:
     patches = [a_patch(msgid=msgid) for msgid in ("a$b@example.org", "x@roomservice.example", "x;reboot@y", "-x y@z")]
 
-    lines = [body(Shown(Submission(None, (patch,)))).split("\n")[-1] for patch in patches]
+    lines = [body(CardContent(Submission(None, (patch,)))).split("\n")[-1] for patch in patches]
 
     assert lines == [
         "b4 shazam 'a$b@example.org'",
@@ -304,29 +307,29 @@ def test_a_message_id_is_quoted_for_the_shell() -> None:
 
 
 def test_a_message_id_that_would_be_cut_is_no_command() -> None:
-    assert "b4" not in body(Shown(Submission(None, (a_patch(msgid="a" * 300 + "@x"),))))
+    assert "b4" not in body(CardContent(Submission(None, (a_patch(msgid="a" * 300 + "@x"),))))
 
 
 def test_a_series_without_a_name_has_its_number() -> None:
     patches = numbered(2)
 
-    assert body(Shown(Submission(of_series(*patches, name="\u202e "), patches))).startswith("🆕 series 42\n")
+    assert body(CardContent(Submission(of_series(*patches, name="\u202e "), patches))).startswith("🆕 series 42\n")
 
 
 def test_a_patch_without_a_name_has_its_number() -> None:
-    assert body(Shown(Submission(None, (a_patch(1, ""),)))).startswith("🆕 patch 101\n")
+    assert body(CardContent(Submission(None, (a_patch(1, ""),)))).startswith("🆕 patch 101\n")
 
 
 def test_a_submitter_without_a_name_is_their_address() -> None:
     patch = replace(a_patch(), submitter=Person("", "ada@example.org"))
     nobody = replace(a_patch(), submitter=Person("", ""))
 
-    assert line(Shown(Submission(None, (patch,))), 3) == "ada@example.org · 1 patch · +3 −1 in migration/"
-    assert line(Shown(Submission(None, (nobody,))), 3).startswith("an unknown submitter · 1 patch · ")
+    assert line(CardContent(Submission(None, (patch,))), 3) == "ada@example.org · 1 patch · +3 −1 in migration/"
+    assert line(CardContent(Submission(None, (nobody,))), 3).startswith("an unknown submitter · 1 patch · ")
 
 
 def test_a_series_of_which_nothing_can_be_read_has_a_card() -> None:
-    shown = Shown(Submission(of_series(total=3), ()))
+    shown = CardContent(Submission(of_series(total=3), ()))
 
     assert body(shown).split("\n")[:2] == ["🆕 migration: Fix it all · 0 of 3", "Ada Sample · 3 patches"]
 
@@ -345,13 +348,13 @@ def test_pending_is_pending_and_no_check_says_nothing(checks: tuple[str | None, 
     states = [CheckState(check) if check else None for check in checks]
     patches = tuple(replace(patch, check=check) for patch, check in zip(numbered(3), states, strict=True))
 
-    assert line(Shown(Submission(of_series(*patches), patches)), 2) == expected
+    assert line(CardContent(Submission(of_series(*patches), patches)), 2) == expected
 
 
 def test_a_version_that_the_first_line_tells_is_not_repeated() -> None:
     patch = a_patch(1, "[RFC,v2] migration: Fix it")
 
-    assert line(Shown(Submission(of_series(patch, version=2), (patch,))), 1) == "🆕 [RFC v2] migration: Fix it"
+    assert line(CardContent(Submission(of_series(patch, version=2), (patch,))), 1) == "🆕 [RFC v2] migration: Fix it"
 
 
 REVIEWED, ACKED, TESTED = TrailerKind.REVIEWED, TrailerKind.ACKED, TrailerKind.TESTED
@@ -374,7 +377,7 @@ def test_reviews_are_told_in_numbers_of_patches(
     trailers = [frozenset(Trailer(kind, "rey@example.com") for kind in kinds) for kinds in (*given, of_all)]
     patches = tuple(replace(patch, trailers=some) for patch, some in zip(numbered(3), trailers, strict=False))
 
-    shown = Shown(Submission(replace(of_series(*patches), trailers=trailers[-1]), patches))
+    shown = CardContent(Submission(replace(of_series(*patches), trailers=trailers[-1]), patches))
 
     assert line(shown, 2) == f"New · {expected}"
 
@@ -383,11 +386,11 @@ def test_reviews_of_a_lone_patch_are_told_in_numbers_of_people() -> None:
     given = [(REVIEWED, "ann"), (REVIEWED, "rey"), (ACKED, "ann")]
     patch = replace(a_patch(), trailers=frozenset(Trailer(kind, f"{name}@example.com") for kind, name in given))
 
-    assert line(Shown(Submission(None, (patch,))), 2) == "New · 👍 reviewed by 2, acked"
+    assert line(CardContent(Submission(None, (patch,))), 2) == "New · 👍 reviewed by 2, acked"
 
 
 def test_what_is_decided_waits_for_no_review() -> None:
-    assert line(Shown(Submission(None, (replace(a_patch(), state="rejected"),))), 2) == "Rejected"
+    assert line(CardContent(Submission(None, (replace(a_patch(), state="rejected"),))), 2) == "Rejected"
 
 
 def a_pull(name: str) -> Patch:
@@ -398,7 +401,7 @@ def a_pull(name: str) -> Patch:
 def test_a_pull_request_with_a_series_of_its_own_is_one() -> None:
     pull = a_pull("[GIT,PULL] Migration patches")
 
-    assert seen(Shown(Submission(of_series(pull, name=pull.name), (pull,)))) == snapshot(
+    assert seen(CardContent(Submission(of_series(pull, name=pull.name), (pull,)))) == snapshot(
         (
             """\
 📦 [GIT PULL] Migration patches
@@ -425,7 +428,9 @@ b4 pr 20261123.1-0-ada@example.org\
 def test_a_pull_request_beside_its_patches_stands_for_them_and_is_none_of_them() -> None:
     pull, patches = a_pull("[PULL,0/3] Migration patches"), numbered(3)
 
-    shown = Shown(Submission(of_series(pull, *patches, name="[1/3] migration: Step 1", total=3), (*patches, pull)))
+    shown = CardContent(
+        Submission(of_series(pull, *patches, name="[1/3] migration: Step 1", total=3), (*patches, pull))
+    )
 
     assert body(shown) == snapshot("""\
 📦 [PULL 0/3] Migration patches
@@ -440,7 +445,10 @@ def test_a_server_that_counts_the_pull_request_as_a_patch_is_not_believed_that_a
     pull, patches = a_pull("[PULL,0/3] Migration patches"), numbered(2, total=3)
     series = replace(of_series(pull, *patches, total=3), received_total=3, received_all=True)
 
-    shown, alone = Shown(Submission(series, (pull, *patches))), Shown(Submission(of_series(pull, total=3), (pull,)))
+    shown, alone = (
+        CardContent(Submission(series, (pull, *patches))),
+        CardContent(Submission(of_series(pull, total=3), (pull,))),
+    )
 
     assert (shown.submission.arrived, shown.submission.total) == (2, 3)
     assert body(shown).splitlines()[0] == "📦 [PULL 0/3] Migration patches · 2 of 3"

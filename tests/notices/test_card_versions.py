@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from bot.ids import EventId, RoomId, SeriesId
-from bot.notices.card import Shown, card
+from bot.notices.card import CardContent, card
 from bot.notices.markup import MAX_BODY_BYTES, written
 from bot.notices.version_lines import CardPlace, FormerVersion, NextVersion
 from bot.patchwork.model import Series
@@ -25,14 +25,16 @@ def a_version(version: int, date: str = "2026-11-01T12:00:00", *, number: int = 
 
 def line(series: Series, former: FormerVersion) -> str:
     """What a card of *series* says of the one before."""
-    return written(card(Shown(Submission(series, numbered(3)), former=former), SITE), SITE.allowed)[0].split("\n")[3]
+    return written(card(CardContent(Submission(series, numbered(3)), former=former), SITE), SITE.allowed)[0].split(
+        "\n"
+    )[3]
 
 
 def test_a_new_version_links_the_card_of_the_old_one() -> None:
     patches = numbered(3, version=6)
     former = FormerVersion(a_version(5), Comparison(unchanged=1, changed=1, new=1, gone=2), PLACE)
 
-    shown = Shown(Submission(a_version(6, "2026-11-07T13:00:00", number=42), patches), former=former)
+    shown = CardContent(Submission(a_version(6, "2026-11-07T13:00:00", number=42), patches), former=former)
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -75,7 +77,9 @@ def test_a_superseded_version_says_so_at_once() -> None:
     patches = numbered(2, version=5, total=3)
     series = replace(a_version(5), received_all=False, received_total=2)
 
-    shown = Shown(Submission(series, patches), superseded_by=NextVersion(a_version(6, "2026-11-02T12:00:00"), PLACE))
+    shown = CardContent(
+        Submission(series, patches), superseded_by=NextVersion(a_version(6, "2026-11-02T12:00:00"), PLACE)
+    )
 
     assert body_and_html(card(shown, SITE)) == snapshot(
         (
@@ -100,7 +104,7 @@ def test_a_lone_patch_between_two_versions() -> None:
     series = replace(of_series(patch, name="[v2] migration: Fix a leak", version=2), date="2026-11-02T11:00:00")
     former, later = (replace(series, id=SeriesId(n), version=n - 40, date=f"2026-11-0{n - 40}") for n in (41, 43))
 
-    shown = Shown(
+    shown = CardContent(
         Submission(series, (patch,)), former=FormerVersion(former, Comparison()), superseded_by=NextVersion(later)
     )
 
@@ -126,7 +130,7 @@ def test_a_partial_reroll() -> None:
     patch = replace(a_patch(10, "[v5.1,10/12] migration: Step 10"), series=SeriesId(42))
     series = replace(of_series(patch, name=patch.name, total=12), version=1)
 
-    shown = Shown(
+    shown = CardContent(
         Submission(series, (patch,)), former=FormerVersion(a_version(5), Comparison(changed=1, whole=False), PLACE)
     )
 
@@ -205,7 +209,7 @@ def test_a_partial_reroll_of_many_patches_fits_a_card() -> None:
     patches = [a_patch(n, f"[v5.1,{n}/999] Step {n}") for n in range(1, 900)]
     series = replace(of_series(*patches, total=999), version=1)
 
-    shown = Shown(Submission(series, (patches[0],)), former=FormerVersion(a_version(5), Comparison(), PLACE))
+    shown = CardContent(Submission(series, (patches[0],)), former=FormerVersion(a_version(5), Comparison(), PLACE))
     body, html = written(card(shown, SITE), SITE.allowed)
 
     assert ": 1/999, 2/999, " in body
@@ -222,7 +226,7 @@ places = st.none() | st.builds(CardPlace, st.text().map(RoomId), st.text().map(E
 def test_links_to_other_versions_are_sound_whatever_the_ids_are(
     one: Series, two: Series, place: CardPlace | None
 ) -> None:
-    shown = Shown(
+    shown = CardContent(
         Submission(two, numbered(3)),
         former=FormerVersion(one, Comparison(), place),
         superseded_by=NextVersion(one, place),

@@ -3,7 +3,7 @@ from dataclasses import replace
 from inline_snapshot import snapshot
 
 from bot.ids import PatchId
-from bot.notices.card import Shown, compact, drawn
+from bot.notices.card import CardContent, card_document, compact
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, written
 from bot.patchwork.model import CheckState, Trailer, TrailerKind
 from bot.query.options import CardForm
@@ -16,7 +16,7 @@ def test_a_series_in_two_lines() -> None:
     patches[1] = replace(patches[1], state="accepted", trailers=frozenset({Trailer(TrailerKind.REVIEWED, "rey")}))
 
     shown = body_and_html(
-        compact(Shown(Submission(of_series(*patches), tuple(patches)), matched=("migration/ram.c",)), SITE)
+        compact(CardContent(Submission(of_series(*patches), tuple(patches)), matched=("migration/ram.c",)), SITE)
     )
 
     assert shown == snapshot(
@@ -38,7 +38,7 @@ migration: Fix it all</a></strong>
 def test_a_series_of_which_not_all_arrived() -> None:
     patches = numbered(2, total=5, version=2)
 
-    shown = body_and_html(compact(Shown(Submission(of_series(*patches, total=5, version=2), patches)), SITE))
+    shown = body_and_html(compact(CardContent(Submission(of_series(*patches, total=5, version=2), patches)), SITE))
 
     assert shown == snapshot(
         (
@@ -60,7 +60,7 @@ def test_a_lone_patch_and_a_pull_request() -> None:
     lone = a_patch(1, "[v2] migration: Fix a leak")
     pull = replace(a_patch(2, "[PULL] migration queue"), pull_url="https://git.example.org/qemu tags/migration")
 
-    shown = [written(compact(Shown(Submission(None, (patch,))), SITE), SITE.allowed)[0] for patch in (lone, pull)]
+    shown = [written(compact(CardContent(Submission(None, (patch,))), SITE), SITE.allowed)[0] for patch in (lone, pull)]
 
     assert "\n---\n".join(shown) == snapshot("""\
 🆕 [v2] migration: Fix a leak
@@ -75,7 +75,7 @@ def test_however_long_its_parts_are_it_is_whole_and_fits() -> None:
     name = "<&\"'>" * 200
     patches = tuple(replace(patch, id=PatchId(200 + n), state=f"s{n}" * 30) for n, patch in enumerate(numbered(100)))
 
-    body, html = written(compact(Shown(Submission(of_series(*patches, name=name), patches)), SITE), SITE.allowed)
+    body, html = written(compact(CardContent(Submission(of_series(*patches, name=name), patches)), SITE), SITE.allowed)
 
     assert len(body.encode()) <= MAX_BODY_BYTES
     assert len(html.encode()) <= MAX_HTML_BYTES
@@ -84,7 +84,7 @@ def test_however_long_its_parts_are_it_is_whole_and_fits() -> None:
 
 def test_each_form_is_drawn_as_itself() -> None:
     bodies = {
-        form: written(drawn(Shown(Submission(None, (a_patch(),)), form=form), SITE), SITE.allowed)[0]
+        form: written(card_document(CardContent(Submission(None, (a_patch(),)), form=form), SITE), SITE.allowed)[0]
         for form in CardForm
     }
 

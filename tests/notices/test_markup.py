@@ -20,7 +20,7 @@ from bot.commands.answers.patch import (
 from bot.commands.answers.search import SearchedRange, SearchMatch, found_shown
 from bot.ids import EventId, Msgid, PatchId, ProjectName, RoomId, ServerName
 from bot.notices import markup
-from bot.notices.card import ServerLinks, Shown, card, drawn, patch_title
+from bot.notices.card import CardContent, ServerLinks, card, card_document, patch_title
 from bot.notices.event_link import EventLink
 from bot.notices.markup import (
     Allowed,
@@ -120,7 +120,7 @@ def patches(draw: st.DrawFn) -> Patch:
 
 
 @st.composite
-def shown_cards(draw: st.DrawFn) -> Shown:
+def shown_cards(draw: st.DrawFn) -> CardContent:
     some = tuple(draw(st.lists(patches(), min_size=1, max_size=3))) * draw(st.integers(1, 20))
     series = replace(
         of_series(*some, name=draw(texts), total=draw(st.integers(0, 200)), version=draw(st.integers(0, 3))),
@@ -134,7 +134,7 @@ def shown_cards(draw: st.DrawFn) -> Shown:
     checks = {patch.id: draw(contexts) for patch in some if draw(st.booleans())}
     place = draw(st.none() | st.builds(CardPlace, texts.map(RoomId), texts.map(EventId)))
     compared = Comparison(changed=draw(st.integers(0, 10**9)), new=draw(st.integers(0, 10**9)))
-    return Shown(
+    return CardContent(
         Submission(
             series, some, checks, {(patch, context) for patch, each in checks.items() for context, _ in each[:1]}
         )
@@ -186,14 +186,14 @@ def plain_words(body: str, urls: tuple[str, ...]) -> list[str]:
     shown_cards(),
     st.sampled_from([SITE, replace(SITE, archive=ARCHIVE + "{msgid}/"), ServerLinks("http://h:8/pw", False)]),
 )
-def test_no_card_is_unfit_for_a_room(shown: Shown, site: ServerLinks) -> None:
-    assert_fit_for_a_room(drawn(shown, site), site.allowed)
+def test_no_card_is_unfit_for_a_room(shown: CardContent, site: ServerLinks) -> None:
+    assert_fit_for_a_room(card_document(shown, site), site.allowed)
 
 
 @given(shown_cards())
-def test_every_card_takes_few_lines(shown: Shown) -> None:
+def test_every_card_takes_few_lines(shown: CardContent) -> None:
     """At most four above the fold, none of which is wrapped; at most fourteen where nothing is folded."""
-    html = written(drawn(shown, SITE), SITE.allowed)[1]
+    html = written(card_document(shown, SITE), SITE.allowed)[1]
     above, _, below = html.partition("<details>")
     lines = [
         read_strictly(f"<p>{line}</p>").text for line in above.removeprefix("<p>").removesuffix("</p>").split("<br>")
@@ -236,7 +236,7 @@ def test_no_document_is_unfit_for_a_room(document: Document) -> None:
 
 
 @given(shown_cards())
-def test_both_forms_say_the_same(shown: Shown) -> None:
+def test_both_forms_say_the_same(shown: CardContent) -> None:
     body, html = written(card(shown, SITE)[:1], SITE.allowed)  # what is folded is not in the plain form
     page = read_strictly(html)
 
@@ -368,7 +368,7 @@ def test_an_address_of_matrix_that_somebody_else_wrote_is_no_link() -> None:
     url = "https://matrix.to/#/!room%3Ahs/%24abc"
     patch = replace(a_patch(1, f"see {url}"), archive_url=url)
 
-    body, html = body_and_html(card(Shown(Submission(None, (patch,))), SITE))
+    body, html = body_and_html(card(CardContent(Submission(None, (patch,))), SITE))
 
     assert "matrix.to/" not in body + html
     assert not any("matrix" in link for link in read_strictly(html).links)
@@ -377,7 +377,7 @@ def test_an_address_of_matrix_that_somebody_else_wrote_is_no_link() -> None:
 def test_a_room_ping_in_an_address_is_encoded_and_still_leads_there() -> None:
     patch = a_patch(msgid="x@room.example.org")
 
-    body, html = body_and_html(card(Shown(Submission(None, (patch,))), SITE))
+    body, html = body_and_html(card(CardContent(Submission(None, (patch,))), SITE))
 
     assert "/patch/x%40room.example.org/" in body
     assert "/patch/x%40room.example.org/" in html

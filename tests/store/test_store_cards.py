@@ -85,12 +85,12 @@ async def test_a_card_is_due_when_its_change_is_and_no_longer_once_that_is_shown
         await tx.cards.edited(card, "a digest", anew=True)
 
     assert (card.room, card.about, card.key, card.edits) == (ROOM, CARD, "card/1", 0)
-    assert card.shown == a_notice("card/1").message.digest
+    assert card.digest == a_notice("card/1").message.digest
     rig.advance(hours=2)
     assert await due(store) == []
     await touch(store)
     rig.advance(seconds=3)
-    assert [(again.shown, again.edits) for again in await due(store)] == [("a digest", 1)]
+    assert [(again.digest, again.edits) for again in await due(store)] == [("a digest", 1)]
 
 
 async def test_counts_wait_and_an_edit_shows_them_too(store: Store, rig: StoreRig) -> None:

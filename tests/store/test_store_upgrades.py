@@ -156,7 +156,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "why": WHY,
         "created_at": NOW,
         "form": "compact",
-        "shown": "a digest",
+        "digest": "a digest",
         "edits": 1,
         "edited_at": NOW,
         "urgent_since": NOW,

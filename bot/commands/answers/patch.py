@@ -7,8 +7,8 @@ from itertools import accumulate, takewhile
 
 from bot.notices import fact_lines as facts
 from bot.notices.card import (
+    CardContent,
     ServerLinks,
-    Shown,
     card_head,
     patch_head,
     patch_list,
@@ -66,7 +66,7 @@ def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) ->
     git_pw = () if submission.pull else facts.git_pw_command("series", series.id)
     apply = facts.apply_command(submission.msgid, is_pull=submission.pull is not None)
     listed = () if submission.lone else (Bullets(tuple(patch_list(submission, site).all())),)
-    return (card_head(Shown(submission), site), *listed, lines([apply, git_pw]))
+    return (card_head(CardContent(submission), site), *listed, lines([apply, git_pw]))
 
 
 def files_listed(files: Sequence[FileChange]) -> Bullets:

@@ -223,7 +223,7 @@ def _notices() -> None:
         sa.Column("why", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("form", sa.Text(), server_default="card", nullable=False),
-        sa.Column("shown", sa.Text(), nullable=True),
+        sa.Column("digest", sa.Text(), nullable=True),
         sa.Column("edits", sa.Integer(), server_default="0", nullable=False),
         sa.Column("edited_at", sa.DateTime(), nullable=True),
         sa.Column("urgent_since", sa.DateTime(), nullable=True),
