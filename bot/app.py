@@ -338,8 +338,8 @@ def _duties(
     return (
         Duty(RetryKind.EDIT, edits.tick),
         Duty(RetryKind.REPLY, replies.tick, after=GATHERING),
-        Duty(RetryKind.DIGEST, digests.tell, is_wanted=lambda: not digests.are_arranged),
-        Duty(RetryKind.FLOOD, floods.tell),
+        Duty(RetryKind.DIGEST, digests.tick, is_wanted=lambda: not digests.are_arranged),
+        Duty(RetryKind.FLOOD, floods.tick),
         Duty(RetryKind.SNOOZE, snoozes.tick),
         Duty(RetryKind.NUDGE, nudges.tick),
     )

@@ -53,7 +53,7 @@ class Thread:
         return of_all.union(*(patch.trailers for patch in self.submission.patches))
 
 
-def told(thread: Thread, site: ServerLinks) -> Document:
+def reply_document(thread: Thread, site: ServerLinks) -> Document:
     """Return the reply; empty if nothing changed."""
     changes = _changes(thread, site)
     comments = _comments(thread)

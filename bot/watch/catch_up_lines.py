@@ -1,4 +1,4 @@
-"""What was missed in an absence: held while it is read, then told behind a line that says so."""
+"""Submissions missed in an absence: held while they are read, then posted after a line that explains it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line to be told in a room, and how many submissions are held for it."""
+    """A line to post in a room, with the number of submissions held for it."""
 
     room: RoomId
     key: NoticeKey
@@ -31,7 +31,7 @@ class _Line:
 
 
 class CatchUp:
-    """Tells what was missed in the absences from one server; *room* says how that is said where."""
+    """Posts what was missed in the absences from one server; *room* returns the form of a room's messages."""
 
     def __init__(self, announcer: Announcer, room: Callable[[RoomId], ListContext], incidents: Incidents) -> None:
         self._announcer = announcer
@@ -39,7 +39,7 @@ class CatchUp:
         self._incidents = incidents
 
     async def count(self, tx: Transaction, absence: Absence, poll: Poll) -> Absence:
-        """Count what a *poll* after an *absence* brought."""
+        """Add the submissions of a *poll* after an *absence* to its counts."""
         complete = [read for read in poll.series if len(read.news) == len(read.series.patches)]
         old = sum(read.too_old for read in complete) + len(poll.too_old)
         came = absence.came + len(complete) + len(poll.patches)
@@ -48,7 +48,7 @@ class CatchUp:
         return absence
 
     async def hold(self, tx: Transaction, absence: Absence, wanted: Sequence[CardRequest]) -> list[CardRequest]:
-        """Hold what is *wanted* in the rooms until the *absence* is told; all of them."""
+        """Hold the *wanted* cards until the catch-up after the *absence* is posted, and return all of them."""
         by_room: dict[RoomId, list[HeldSubmission]] = {}
         for each in wanted:
             by_room.setdefault(each.room, []).append(each.held)
@@ -56,31 +56,31 @@ class CatchUp:
             await tx.floods.gather(room, catch_up_key(absence, room), held)
         return list(wanted)
 
-    async def tell(
+    async def post(
         self,
         tx: Transaction,
         absence: Absence,
         now: datetime,
         put_off: Callable[[CardRequest, Exception], Awaitable[None]],
     ) -> list[AnnouncedCard]:
-        """Tell what is held, in each room that it concerns: a line, and then the cards or a thread.
+        """Post the held submissions, in each of their rooms: a line, and then the cards or a thread.
 
-        What of it cannot be told there is *put_off*, and told without the line.
+        Those that cannot be posted are *put_off*, and posted without the line.
         """
 
-        async def tell_rooms(lines: Sequence[_Line]) -> list[AnnouncedCard]:
-            return [card for line in lines for card in await self._tell(tx, absence, line, put_off)]
+        async def post_lines(lines: Sequence[_Line]) -> list[AnnouncedCard]:
+            return [card for line in lines for card in await self._post(tx, absence, line, put_off)]
 
         async def release(line: _Line, error: Exception) -> None:
             for each in await self._release(tx, absence, line):
                 await put_off(each, error)
 
         lines = [_Line(*each) for each in await tx.floods.keys(catch_up_keys(absence))]
-        announced = await isolated(tx, lines, tell_rooms, release)
+        announced = await isolated(tx, lines, post_lines, release)
         await tx.catch_ups.put(replace(absence, ended=now))
         return announced
 
-    async def _tell(
+    async def _post(
         self,
         tx: Transaction,
         absence: Absence,
@@ -101,7 +101,7 @@ class CatchUp:
         return announced
 
     async def _release(self, tx: Transaction, absence: Absence, line: _Line) -> list[CardRequest]:
-        """What is held for a line, as it is known now; it is held no more."""
+        """Return the submissions held for a line, as they are now, and hold them no longer."""
         held = await tx.floods.held(line.key, await tx.watch.rebuilds(absence.server))
         await tx.floods.release(line.key)
         known = [(each, await tx.watch.load_submission(each.about)) for each in held]

@@ -40,20 +40,20 @@ from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.registry import Audience
 from bot.watch.item_isolation import isolated
 
-SECONDS = 20.0  # for all that a digest lists; the rest is told as the store has it
+SECONDS = 20.0  # for all that a digest lists; the rest are listed as the store has them
 _log = structlog.get_logger(__name__)
 _MOST_LISTED = MOST_MESSAGES * MOST_LINES
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What a digest is asked for besides what came: the queries about what is *stale*, and those of a *queue*."""
+class _DigestQueries:
+    """The queries of a digest about submissions that are *stale*, and those whose *queue* it lists."""
 
     stale: list[Query] = field(default_factory=list)
     queue: list[Query] = field(default_factory=list)
 
 
-_AllWanted: TypeAlias = Mapping[tuple[RoomId, DigestTimes], _Wanted]
+_QueriesByDigest: TypeAlias = Mapping[tuple[RoomId, DigestTimes], _DigestQueries]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class DigestSources:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Entry:
     """What is to be listed; *earlier* and *idle_since* as `DigestLine` has them."""
 
     about: SubmissionRef
@@ -133,7 +133,7 @@ class _Kept:
 
 
 class DigestPosts:
-    """Tells the digests of all rooms."""
+    """Posts the digests of all rooms."""
 
     def __init__(self, store: Store, audience: Audience, sources: DigestSources, clock: Clock) -> None:
         self._store = store
@@ -145,21 +145,21 @@ class DigestPosts:
         self._clock = clock
         self._incidents = store.incidents
         self._arranged = -1  # the count of the index's changes that the appointments go by
-        self._wanted: _AllWanted = {}
+        self._queries: _QueriesByDigest = {}
 
     @property
     def are_arranged(self) -> bool:
         """Whether there is an appointment for each digest that a subscription asks for."""
         return self._audience.index.changes == self._arranged
 
-    async def tell(self) -> None:
+    async def tick(self) -> None:
         """Write those that are due; one that cannot be written waits for its next try."""
         await self._arrange()
         async with self._store.reading() as tx:
             due = await tx.digests.due()
         for each in due:
             try:
-                await self._tell(each)
+                await self._post(each)
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001  # the one broad catch of a digest: it is put off and recorded
@@ -174,17 +174,17 @@ class DigestPosts:
         if self.are_arranged:
             return
         changes = self._audience.index.changes
-        self._wanted = await asyncio.to_thread(lambda: _wanted(self._audience.index.subscriptions))
+        self._queries = await asyncio.to_thread(lambda: _queries_by_digest(self._audience.index.subscriptions))
         async with self._store.transaction() as tx:
-            await tx.digests.schedule(self._wanted.keys())
+            await tx.digests.schedule(self._queries.keys())
         self._arranged = changes
 
-    async def _tell(self, due: DigestDue) -> None:
+    async def _post(self, due: DigestDue) -> None:
         stale = await self._stale(due)
         async with self._store.reading() as tx:
-            kept = (await self._kept(tx, due, stale))[:_MOST_LISTED] if await tx.digests.is_still_due(due) else []
-        now = await self._now.of([each.about for each in kept])
-        queue = await self._queued(due)
+            entries = (await self._entries(tx, due, stale))[:_MOST_LISTED] if await tx.digests.is_still_due(due) else []
+        now = await self._now.of([each.about for each in entries])
+        queue = await self._open_queue(due)
         async with self._store.transaction() as tx:
             if not await tx.digests.is_still_due(due):
                 return
@@ -192,30 +192,30 @@ class DigestPosts:
             if muted_until is not None and muted_until > self._clock.now():
                 await tx.digests.put_off(due)
                 return
-            told, untold = await self._told(tx, due, stale, now)
-            told_queue = replace(queue, first=len(told.listed) + 1)
-            await tx.outbox.add(await asyncio.to_thread(self._notices, due, told, told_queue))
-            listed = [each.ref for each in told.listed if each.ref is not None]
-            listed += [each.ref for each in told_queue.entries]
+            content, left_out = await self._content(tx, due, stale, now)
+            numbered_queue = replace(queue, first=len(content.listed) + 1)
+            await tx.outbox.add(await asyncio.to_thread(self._notices, due, content, numbered_queue))
+            listed = [each.ref for each in content.listed if each.ref is not None]
+            listed += [each.ref for each in numbered_queue.entries]
             if listed:
                 await tx.queues.number(due.room, listed)
-            await tx.digests.settle(due, untold)
+            await tx.digests.settle(due, left_out)
             await tx.retries.settle(RetryKind.DIGEST, [due.key])
-            if (due.room, due.digest) not in self._wanted:
+            if (due.room, due.digest) not in self._queries:
                 await tx.digests.end(due)
         self._incidents.resolve(RetryKind.DIGEST.incident, due.key)
         _log.info(
             "digest.posted",
             room=due.room,
             digest=str(due.digest),
-            series=len(told.listed) + told.unlisted,
+            series=len(content.listed) + content.unlisted,
             queued=queue.total,
         )
 
-    async def _stale(self, due: DigestDue) -> list[_Kept]:
-        """What a digest tells of because nothing happened to it, newest first, without what the room snoozes."""
-        found: dict[SubmissionRef, _Kept] = {}
-        for query in self._wanted_of(due).stale:
+    async def _stale(self, due: DigestDue) -> list[_Entry]:
+        """Return the entries for submissions to which nothing happened, newest first, except for snoozed ones."""
+        found: dict[SubmissionRef, _Entry] = {}
+        for query in self._queries_of(due).stale:
             try:
                 matches = await self._past.idle(query, MOST_IDLE)
             except StoreError:
@@ -227,17 +227,17 @@ class DigestPosts:
                 self._incidents.record("digest.stale_not_found", f"{query} in {due.room}", error)
                 continue
             for match in matches.found:
-                found.setdefault(match.about, _Kept(match.about, idle_since=match.idle_since))
+                found.setdefault(match.about, _Entry(match.about, idle_since=match.idle_since))
         async with self._store.reading() as tx:
             snoozed = await tx.snoozes.refs(due.room) if found else set()
         return [each for about, each in found.items() if about not in snoozed]
 
-    def _wanted_of(self, due: DigestDue) -> _Wanted:
-        return self._wanted.get((due.room, due.digest), _Wanted())
+    def _queries_of(self, due: DigestDue) -> _DigestQueries:
+        return self._queries.get((due.room, due.digest), _DigestQueries())
 
-    async def _queued(self, due: DigestDue) -> QueueContent:
-        """What is open and in the queue that a digest is asked for."""
-        trees = tuple(dict.fromkeys(query.tree for query in self._wanted_of(due).queue))
+    async def _open_queue(self, due: DigestDue) -> QueueContent:
+        """Return the queue that a digest lists; empty if it lists none."""
+        trees = tuple(dict.fromkeys(query.tree for query in self._queries_of(due).queue))
         rows = [row for row in await self._queue.rows(QueueScope(trees)) if row.ref.server in self._sites]
         shown = rows[:_MOST_LISTED]
         submissions = await self._queue.contents([row.ref for row in shown])
@@ -248,34 +248,34 @@ class DigestPosts:
         ]
         return QueueContent(entries, Counter(row.verdict.turn for row in rows), self._clock.now())
 
-    async def _kept(self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept]) -> list[_Kept]:
-        """What a digest tells of: what came, in the order of arrival, then what is *stale*."""
+    async def _entries(self, tx: Transaction, due: DigestDue, stale: Sequence[_Entry]) -> list[_Entry]:
+        """Return the entries of a digest: new submissions in the order of arrival, then the *stale* ones."""
         entries = [each for each in await tx.digests.entries(due.room, due.digest) if each.about.server in self._sites]
         came = {each.about for each in entries}
         return [*await _folded(tx, entries), *(each for each in stale if each.about not in came)]
 
-    async def _told(
-        self, tx: Transaction, due: DigestDue, stale: Sequence[_Kept], now: Mapping[SubmissionRef, CurrentListing]
+    async def _content(
+        self, tx: Transaction, due: DigestDue, stale: Sequence[_Entry], now: Mapping[SubmissionRef, CurrentListing]
     ) -> tuple[DigestContent, list[SubmissionRef]]:
-        """What a digest tells of, as it stands *now*; with it what cannot be shown, and is told with the next one."""
-        kept = await self._kept(tx, due, stale)
+        """Return the content of a digest, and the submissions that are left for the next one, since they failed."""
+        entries = await self._entries(tx, due, stale)
         zone = zone_named(await tx.subscriptions.timezone(due.room))
-        untold: list[SubmissionRef] = []
+        left_out: list[SubmissionRef] = []
 
-        async def leave_out(each: _Kept, error: Exception) -> None:
+        async def leave_out(each: _Entry, error: Exception) -> None:
             about = each.about
             self._incidents.record("digest.item_not_shown", f"{about.kind} {about.id} of {about.server}", error)
-            untold.append(about)
+            left_out.append(about)
 
-        listed = await isolated(tx, kept[:_MOST_LISTED], partial(self._listed, tx, now), leave_out)
-        return DigestContent(listed, max(0, len(kept) - _MOST_LISTED), due.since, self._clock.now(), zone), untold
+        listed = await isolated(tx, entries[:_MOST_LISTED], partial(self._listed, tx, now), leave_out)
+        return DigestContent(listed, max(0, len(entries) - _MOST_LISTED), due.since, self._clock.now(), zone), left_out
 
     async def _listed(
-        self, tx: Transaction, now: Mapping[SubmissionRef, CurrentListing], kept: Sequence[_Kept]
+        self, tx: Transaction, now: Mapping[SubmissionRef, CurrentListing], entries: Sequence[_Entry]
     ) -> list[DigestLine]:
-        """The lines of what is *kept* and still known, each of which was written once to see that it can be."""
+        """Return the lines of those *entries* that are still stored; each is written once, to see that it can be."""
         listed: list[DigestLine] = []
-        for each in kept:
+        for each in entries:
             found = await _standing(tx, each.about)
             if found is not None:
                 line = DigestLine(self._sites[each.about.server](found.what.project), found.what, found.states)
@@ -289,12 +289,12 @@ class DigestPosts:
             await asyncio.to_thread(lambda: [written(document, allowed) for document in digest(probe)])
         return listed
 
-    def _notices(self, due: DigestDue, told: DigestContent, queue: QueueContent) -> list[Notice]:
-        """The messages, none where there is nothing to tell; for a thread."""
+    def _notices(self, due: DigestDue, content: DigestContent, queue: QueueContent) -> list[Notice]:
+        """Return the messages; none if nothing is listed; to be called off the event loop."""
         when, rings = (due.room, str(due.digest), due.next_due_at), self._audience.rings(due.room)
         messages = [
-            (Tag(NoticeKind.DIGEST, digest_key(*when, number)), written(document, allowed_in(told.listed)))
-            for number, document in enumerate(digest(told), start=1)
+            (Tag(NoticeKind.DIGEST, digest_key(*when, number)), written(document, allowed_in(content.listed)))
+            for number, document in enumerate(digest(content), start=1)
         ]
         messages += [
             (Tag(NoticeKind.QUEUE, queue_key(*when, number)), written(document, allowed_in_queue(queue.entries)))
@@ -303,22 +303,22 @@ class DigestPosts:
         return [Notice(due.room, Lane.CARD, Message(*forms, tag, rings=rings)) for tag, forms in messages]
 
 
-def _wanted(subscriptions: Iterable[Subscription]) -> _AllWanted:
-    """The digests that are asked for, each with the queries about what is stale, and those of its queue."""
-    all_wanted: dict[tuple[RoomId, DigestTimes], _Wanted] = {}
+def _queries_by_digest(subscriptions: Iterable[Subscription]) -> _QueriesByDigest:
+    """Return the digests of all subscriptions, with their queries about stale submissions, and those of their queues."""
+    by_digest: dict[tuple[RoomId, DigestTimes], _DigestQueries] = {}
     for each in subscriptions:
         if (asked := each.query.options.digest) is not None:
-            wanted = all_wanted.setdefault((each.room, asked), _Wanted())
+            queries = by_digest.setdefault((each.room, asked), _DigestQueries())
             if each.query.is_queue:
-                wanted.queue.append(each.query)
+                queries.queue.append(each.query)
             elif any(FactName.IDLE in term.facts for term in positive_terms(each.query.tree)):
-                wanted.stale.append(each.query)
-    return all_wanted
+                queries.stale.append(each.query)
+    return by_digest
 
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """A series or lone patch as the store has it; *successor* is the version that follows it, 0 for none."""
+    """A series or lone patch as stored; *successor* is the version that follows it, 0 for none."""
 
     what: Series | Patch
     states: Counter[str]
@@ -352,7 +352,7 @@ async def _standing(tx: Transaction, about: SubmissionRef) -> _Standing | None:
     return _Standing(patch, Counter([patch.state] if patch.state else []), patch.pull_url is not None)
 
 
-async def _folded(tx: Transaction, entries: Sequence[DigestEntry]) -> list[_Kept]:
+async def _folded(tx: Transaction, entries: Sequence[DigestEntry]) -> list[_Entry]:
     """The *entries* without those of which a later version is among them."""
     there = {each.about for each in entries}
     earlier: dict[SubmissionRef, list[SubmissionRef]] = {}
@@ -363,8 +363,8 @@ async def _folded(tx: Transaction, entries: Sequence[DigestEntry]) -> list[_Kept
             former = [SubmissionRef(server, SubmissionKind.SERIES, number) for number in ids]
             earlier[each.about] = [about for about in former if about in there]
     gone = {about for abouts in earlier.values() for about in abouts}
-    kept = [each.about for each in entries if each.about not in gone]
-    return [_Kept(about, await _versions(tx, earlier.get(about, ()))) for about in kept]
+    entries = [each.about for each in entries if each.about not in gone]
+    return [_Entry(about, await _versions(tx, earlier.get(about, ()))) for about in entries]
 
 
 async def _versions(tx: Transaction, abouts: Iterable[SubmissionRef]) -> tuple[int, ...]:

@@ -37,41 +37,41 @@ class FloodLists:
         self._incidents = store.incidents
         self._pollers = pollers
 
-    async def tell(self) -> None:
-        """Tell of the floods that are over, and that there is one where a room should have heard of it.
+    async def tick(self) -> None:
+        """Post the lists of floods that are over, and the lines of those that last long.
 
-        One that cannot be told waits for its next try; the others are told.
+        A flood that cannot be posted waits for its retry; the others are posted.
         """
         async with self._store.transaction() as tx:
             floods = await tx.floods.all()
             waiting = await tx.retries.waiting(RetryKind.FLOOD) if floods else set()
             due = [flood for flood in floods if flood.key not in waiting]
-            told = await isolated(tx, due, partial(self._tell, tx), partial(self._put_off, tx))
-            await tx.retries.settle(RetryKind.FLOOD, told)
-        for key in told:
+            posted = await isolated(tx, due, partial(self._post, tx), partial(self._put_off, tx))
+            await tx.retries.settle(RetryKind.FLOOD, posted)
+        for key in posted:
             self._incidents.resolve(RetryKind.FLOOD.incident, key)
 
-    async def _tell(self, tx: Transaction, floods: Sequence[Flood]) -> list[NoticeKey]:
-        """Tell of some floods where that is due; of which something was told."""
+    async def _post(self, tx: Transaction, floods: Sequence[Flood]) -> list[NoticeKey]:
+        """Post what is due of some floods, and return the keys of those of which something was posted."""
         goes_on = (await going_on(tx, tx.now)).values()
-        told: list[NoticeKey] = []
+        posted: list[NoticeKey] = []
         for flood in floods:
             if flood not in goes_on:
                 await self._end(tx, flood)
-                told.append(flood.key)
+                posted.append(flood.key)
             elif flood.is_line_due(tx.now):
                 gathered = await tx.floods.gathered(flood.key)
                 await tx.outbox.add(await self._composed(flood, gathered, flood_so_far))
                 await tx.floods.put(replace(flood, is_posted=True))
-                told.append(flood.key)
-        return told
+                posted.append(flood.key)
+        return posted
 
     async def _put_off(self, tx: Transaction, flood: Flood, error: Exception) -> None:
         await tx.retries.put_off(RetryKind.FLOOD, flood.key, error)
 
     async def _end(self, tx: Transaction, flood: Flood) -> None:
         gathered = await tx.floods.gathered(flood.key)
-        if gathered:  # else its server was rebuilt, and nobody can look at them any more
+        if gathered:  # otherwise its server was rebuilt, and they no longer exist
             line, *thread = await self._composed(flood, gathered, flood_notices)
             if line.lane is Lane.EDIT:
                 await tx.outbox.edit(line)

@@ -25,7 +25,7 @@ from bot.watch.change_replies import ChangeReplies, PendingChange, RoomChange
 from bot.watch.item_isolation import Isolation, isolated
 from bot.watch.retries import Part, PollParts, incident_of, part_of, retry_of
 from bot.watch.snooze_returns import wake_commented, wake_replaced
-from bot.watch.version_links import LinkedSeries, UnlinkedSeries, link_versions, links, tell_cards
+from bot.watch.version_links import LinkedSeries, UnlinkedSeries, link_cards, link_versions, links
 
 NOT_SAVED = "poll.object_not_saved"
 
@@ -163,7 +163,7 @@ class NoticeMakers:
     incidents: Incidents
 
 
-def found(saved: SavedPoll, rebuilds: int) -> PollParts:
+def new_parts(saved: SavedPoll, rebuilds: int) -> PollParts:
     """Return what a *saved* poll brought, in the order of arrival; submissions too old to be posted are only linked."""
     poll, server = saved.poll, saved.poll.server
     news = [
@@ -251,15 +251,15 @@ class PollSteps:
         absence = await self._catch_up.count(self._tx, absence, poll)
         tx = self._tx
         await self._isolate(tx, wanted, lambda some: self._catch_up.hold(tx, absence, some), self._put_off)
-        return [] if poll.more and poll.wait is None else await self.tell(absence)
+        return [] if poll.more and poll.wait is None else await self.post_held(absence)
 
-    async def tell(self, absence: Absence) -> list[AnnouncedCard]:
+    async def post_held(self, absence: Absence) -> list[AnnouncedCard]:
         """Post what is held since an *absence*."""
-        return await self._catch_up.tell(self._tx, absence, self._tx.now, self._put_off)
+        return await self._catch_up.post(self._tx, absence, self._tx.now, self._put_off)
 
-    async def tell_versions(self, linked: Sequence[LinkedSeries]) -> None:
+    async def link_cards(self, linked: Sequence[LinkedSeries]) -> None:
         """Link the cards of both versions to each other."""
-        await self._isolate(self._tx, linked, self._cards_told, self._put_off_linked)
+        await self._isolate(self._tx, linked, self._cards_linked, self._put_off_linked)
 
     def resolve(self) -> None:
         """Resolve the incidents of parts that succeeded this time; to be called after the commit."""
@@ -309,8 +309,8 @@ class PollSteps:
 
         await self._isolate(self._tx, wanted, gather, self._put_off)
 
-    async def _cards_told(self, linked: Sequence[LinkedSeries]) -> Sequence[LinkedSeries]:
-        await tell_cards(self._tx, self._server, linked)
+    async def _cards_linked(self, linked: Sequence[LinkedSeries]) -> Sequence[LinkedSeries]:
+        await link_cards(self._tx, self._server, linked)
         return linked
 
     # What fails

@@ -89,7 +89,7 @@ def links(
     return [found[number] for number in sorted(found)]
 
 
-async def tell_cards(tx: Transaction, server: ServerName, linked: Sequence[LinkedSeries]) -> None:
+async def link_cards(tx: Transaction, server: ServerName, linked: Sequence[LinkedSeries]) -> None:
     """Mark the cards of both versions, once the new one has the cards that it is to have now.
 
     Where the new version has a card that is not sent yet, the old one waits for its event, to be edited once. Versions

@@ -1,4 +1,4 @@
-"""One poll from end to end: what changed, who wants it, what is said, and all of it written in one transaction."""
+"""One poll from end to end: what changed, for whom, what is posted, and all of it written in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from bot.watch.announce import AnnouncedCard, Announcer, going_on
 from bot.watch.catch_up_lines import CatchUp
 from bot.watch.change_replies import ChangeReplies
 from bot.watch.item_isolation import Isolation, at_once, isolated
-from bot.watch.poll_steps import NoticeMakers, PollSteps, SavedPoll, found, resolve_saved, save, save_whole
+from bot.watch.poll_steps import NoticeMakers, PollSteps, SavedPoll, new_parts, resolve_saved, save, save_whole
 
 _log = structlog.get_logger(__name__)
 
@@ -59,10 +59,10 @@ class Watch:
         absence: Absence | None = None,
         oldest_look: datetime | None = None,
     ) -> WatchedServer:
-        """How the watch goes.
+        """Return the status of the server.
 
-        The store says since when each project is known, which *absence* is still read up, and when the *oldest_look*
-        for comments was.
+        From the store come the times since which projects are known, the current *absence*, and the *oldest_look*, the
+        time of the oldest recheck for comments.
         """
         problems = tuple(
             f"{problem.reason}, since {moment(problem.since)}; asked again at {to_the_second(problem.retry_at)}."
@@ -82,7 +82,7 @@ class Watch:
         )
 
     async def tick(self) -> bool:
-        """Poll, unless a failure still asks for patience; whether another poll at once would bring more."""
+        """Poll, unless a failure was too recent, and return whether another poll at once would bring more."""
         self._ticked_at = self._clock.now()
         if self._clock.monotonic() < self._not_before:
             return False
@@ -90,7 +90,7 @@ class Watch:
             before, position = await self._past()
             poll = await self._poller.poll(position, _old_news(before, self._polled, self._ticked_at))
             await self._write(poll, before)
-            self._tell(poll.events)
+            self._report(poll.events)
         except BotError as error:
             self._failed(str(error), error.retry_after if isinstance(error, Temporary) else None)
             return False
@@ -119,21 +119,21 @@ class Watch:
         absence = None if poll.rebuilt else _current_absence(before, self._polled, now, self.health.failing_since)
         async with self._store.transaction() as tx:
             floods = await going_on(tx, now)
-            handling = PollSteps(tx, self.server, self._makers, isolate)
+            steps = PollSteps(tx, self.server, self._makers, isolate)
             saved = await (save_whole(tx, poll) if isolate is at_once else save(tx, poll, self._store.incidents, now))
             self._changed = saved.changed
-            wanted, linked = await handling.requests(found(saved, await tx.watch.rebuilds(self.server)))
+            wanted, linked = await steps.requests(new_parts(saved, await tx.watch.rebuilds(self.server)))
             if absence is None:
-                self._written += await handling.post(wanted, floods)
+                self._written += await steps.post(wanted, floods)
             else:
-                self._written += await handling.hold(absence, saved.poll, wanted)
-            await handling.tell_versions(linked)
+                self._written += await steps.hold(absence, saved.poll, wanted)
+            await steps.link_cards(linked)
         return saved
 
     async def _past(self) -> tuple[LastContact, WatchPosition]:
-        """Return where the watch stands; tell what is held for too long, and retry what failed.
+        """Return the position of the watch, after posting what is held for too long and retrying what failed.
 
-        That is done though the server may be away.
+        Both are done even if the server is unavailable.
         """
         self._written, self._changed = [], ()
         now = self._clock.now()
@@ -141,27 +141,27 @@ class Watch:
         async with self._store.reading() as tx:
             contact = await tx.catch_ups.last_contact(self.server)
             last = contact.absence
-            is_to_be_told = last is not None and last.ended is None and last.is_over(now)
-            if not is_to_be_told and not await tx.retries.are_due(self.server):
+            is_due = last is not None and last.ended is None and last.is_over(now)
+            if not is_due and not await tx.retries.are_due(self.server):
                 return contact, await tx.watch.watched(self.server)
         async with self._store.transaction() as tx:
-            handling = PollSteps(tx, self.server, self._makers)
-            wanted, linked = await handling.requests(await handling.due())
+            steps = PollSteps(tx, self.server, self._makers)
+            wanted, linked = await steps.requests(await steps.due())
             if wanted:
-                self._written += await handling.post(wanted, await going_on(tx, now))
-            await handling.tell_versions(linked)
+                self._written += await steps.post(wanted, await going_on(tx, now))
+            await steps.link_cards(linked)
             contact = await tx.catch_ups.last_contact(self.server)
             last = contact.absence
             if last is not None and last.ended is None and last.is_over(now):
-                self._written += await handling.tell(last)
+                self._written += await steps.post_held(last)
                 contact = await tx.catch_ups.last_contact(self.server)
             position = await tx.watch.watched(self.server)
-        handling.resolve()
-        self._tell()
+        steps.resolve()
+        self._report()
         return contact, position
 
-    def _tell(self, events: Sequence[EventHint] = ()) -> None:
-        """Count and log the events, the changes and the cards, once they are written for good."""
+    def _report(self, events: Sequence[EventHint] = ()) -> None:
+        """Count and log the events, the changes and the cards; to be called after the commit."""
         for event in events:
             metrics.EVENTS.labels(self.server, known_category(event)).inc()
         for each in self._changed:
@@ -181,12 +181,12 @@ class Watch:
             )
 
     def _room(self, room: RoomId) -> ListContext:
-        """Where and how something of this server is said."""
+        """Return the form of this server's messages in a room."""
         sites = AllServerLinks({self.server: ServerLinks(self._poller.url, self._poller.links_by_msgid)})
         return ListContext(room, self._audience.rings(room), sites)
 
     def site(self, project: ProjectName) -> ServerLinks:
-        """How links to what was sent to *project* are written."""
+        """Return the form of links for submissions to *project*."""
         archive = self._projects.archives.get(project.lower(), "")
         poller = self._poller
         return ServerLinks(
@@ -199,7 +199,7 @@ class Watch:
         )
 
     def _failed(self, reason: str, asked: timedelta | None) -> None:
-        """Wait: from 2 s doubling with jitter to 15 min, or as long as the server asks for."""
+        """Delay the next poll: 2 s, doubling with jitter to 15 min, or as long as the server asks for."""
         self._failures += 1
         self._not_before = self._clock.monotonic() + POLLS.seconds(self._failures, asked)
         since = self.health.failing_since
@@ -210,7 +210,7 @@ class Watch:
         metrics.POLLS.labels(self.server, "failed").inc()
 
     def _next_poll(self) -> datetime | None:
-        """When it polls again; None before it ever did."""
+        """Return the time of the next poll; None before the first one."""
         if self._ticked_at is None:
             return None
         patience = timedelta(seconds=self._not_before - self._clock.monotonic())

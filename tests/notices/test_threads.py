@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 from bot.ids import PatchId
 from bot.notices.changes import Change, ChangeKind
 from bot.notices.markup import MAX_BODY_BYTES, MAX_HTML_BYTES, plain, written
-from bot.notices.thread_reply import Thread, told
+from bot.notices.thread_reply import Thread, reply_document
 from bot.patchwork.model import CheckState, Comment, Patch, Person, Trailer, TrailerKind
 from bot.submission import Contexts, Submission
 from support.card_rig import SITE, a_patch, body_and_html, numbered, of_series
@@ -43,14 +43,14 @@ def comment(number: int | None, text: str, *trailers: TrailerKind, id_: int = 1)
 
 
 def body(thread: Thread) -> str:
-    return plain(told(thread, SITE), SITE.allowed)
+    return plain(reply_document(thread, SITE), SITE.allowed)
 
 
 def test_states_of_several_patches() -> None:
     changes = [state(number) for number in (1, 2, 3, 4)] + [state(5, after="rejected"), state(6, after="rejected")]
     now = {1: "accepted", 2: "accepted", 3: "accepted", 4: "accepted", 5: "rejected", 6: "rejected"}
 
-    assert body_and_html(told(of_seven(*changes, state=now), SITE)) == snapshot(
+    assert body_and_html(reply_document(of_seven(*changes, state=now), SITE)) == snapshot(
         (
             """\
 ✅ Accepted, 4 of 7 patches (was New)
@@ -79,7 +79,7 @@ def test_who_made_the_changes_of_a_line_is_told_if_the_server_tells_it_of_all() 
     ]
     accepted, delegated = dict.fromkeys(range(1, 8), "accepted"), dict.fromkeys(range(1, 8), "rey")
 
-    assert body_and_html(told(of_seven(*changes, state=accepted, delegate=delegated), SITE)) == snapshot(
+    assert body_and_html(reply_document(of_seven(*changes, state=accepted, delegate=delegated), SITE)) == snapshot(
         (
             """\
 ✅ Accepted, all 7 patches (was New) · delegate rey · by ada
@@ -122,7 +122,7 @@ def test_checks_on_several_patches() -> None:
     changes = [check(3, "success", "fail"), check(5, "success", "fail"), check(1, "", "fail", "checkpatch")]
     changes += [check(number, "pending", "success", f"boot/{letter}") for letter in "abcdefg" for number in range(1, 8)]
 
-    assert body_and_html(told(of_seven(*changes), SITE)) == snapshot(
+    assert body_and_html(reply_document(of_seven(*changes), SITE)) == snapshot(
         (
             """\
 ❌ x: failed on 3/7, 5/7
@@ -151,7 +151,7 @@ def test_delegates_archives_and_reviews() -> None:
 
     thread = of_seven(*changes, delegate={1: "ada", 2: "rey"}, archived=archived)
 
-    assert body_and_html(told(thread, SITE)) == snapshot(
+    assert body_and_html(reply_document(thread, SITE)) == snapshot(
         (
             """\
 👤 delegate ada on 1/7
@@ -182,7 +182,7 @@ def test_comments_with_the_trailers_that_they_gave() -> None:
         Change(ChangeKind.TRAILERS, PatchId(103), "", "rey@example.com"),
     ]
 
-    assert body_and_html(told(of_seven(*changes), SITE)) == snapshot(
+    assert body_and_html(reply_document(of_seven(*changes), SITE)) == snapshot(
         (
             """\
 💬 Rey Viewer on 3/7: Reviewed-by
@@ -223,7 +223,7 @@ def test_of_a_lone_patch_nothing_is_counted() -> None:
         comment(1, "Applied, thanks!"),
     )
 
-    assert body_and_html(told(Thread(Submission(None, (patch,)), changes), SITE)) == snapshot(
+    assert body_and_html(reply_document(Thread(Submission(None, (patch,)), changes), SITE)) == snapshot(
         (
             """\
 ✅ Accepted (was New) · delegate ada
@@ -243,7 +243,7 @@ def test_of_a_lone_patch_nothing_is_counted() -> None:
 def test_what_went_and_came_back_is_not_told() -> None:
     changes = [state(1), state(1, "accepted", "new"), check(2, "success", "fail"), check(2, "fail", "success")]
 
-    assert told(of_seven(*changes), SITE) == ()
+    assert reply_document(of_seven(*changes), SITE) == ()
 
 
 def test_of_changes_in_a_row_the_first_and_the_last_are_told() -> None:
@@ -256,11 +256,11 @@ def test_what_changed_back_unheard_is_not_told() -> None:
     """Who hears of failures alone does not hear that one was mended; nor is it news any more."""
     checks = {PatchId(102): (("build/x", CheckState.SUCCESS),)}
 
-    assert told(of_seven(state(1), check(2, "success", "fail"), checks=checks), SITE) == ()
+    assert reply_document(of_seven(state(1), check(2, "success", "fail"), checks=checks), SITE) == ()
 
 
 def test_a_state_that_was_not_known_before_is_none_that_changed() -> None:
-    assert told(of_seven(state(1, "", "new")), SITE) == ()
+    assert reply_document(of_seven(state(1, "", "new")), SITE) == ()
 
 
 def test_a_comment_that_is_told_twice_is_said_once() -> None:
@@ -280,7 +280,7 @@ def test_many_comments_and_changes_are_cut_and_counted() -> None:
 
     delegates = {number + 1: f"user{number}" for number in range(7)}
 
-    text, html = written(told(of_seven(*changes, delegate=delegates), SITE), SITE.allowed)
+    text, html = written(reply_document(of_seven(*changes, delegate=delegates), SITE), SITE.allowed)
 
     assert "… and 6 more changes" in text
     assert text.split("\n")[-1].startswith("… and ")
@@ -356,7 +356,7 @@ any_comment = st.builds(
 
 @given(st.lists(st.one_of(any_change, any_comment), max_size=60))
 def test_whatever_happened_is_told_within_the_sizes(changes: list[Change]) -> None:
-    document = told(of_seven(*changes), SITE)
+    document = reply_document(of_seven(*changes), SITE)
 
     if document:
         text, html = written(document, SITE.allowed)
