@@ -304,7 +304,7 @@ class DigestPosts:
 
 
 def _queries_by_digest(subscriptions: Iterable[Subscription]) -> _QueriesByDigest:
-    """Return the digests of all subscriptions, with their queries about stale submissions, and those of their queues."""
+    """Return the digests of all subscriptions, with their queries about stale submissions and those of their queues."""
     by_digest: dict[tuple[RoomId, DigestTimes], _DigestQueries] = {}
     for each in subscriptions:
         if (asked := each.query.options.digest) is not None:
