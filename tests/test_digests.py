@@ -277,13 +277,13 @@ async def test_a_series_stands_in_a_digest_as_it_is_then(tmp_path: Path) -> None
         (
             """\
 Digest: 2 series, Thu 2026-11-26 12:00 to Fri 2026-11-27 09:00 UTC
-• 🆕 [0/3] migration: <Fix> it <SERIES/1> · Ada Sample · 3 patches · New
-• 👀 [v2 0/2] ram: Speed up <SERIES/3> · after v1 · Ada Sample · 2 patches · New 1 of 2, Under Review 1\
+• #1 🆕 [0/3] migration: <Fix> it <SERIES/1> · Ada Sample · 3 patches · New
+• #2 👀 [v2 0/2] ram: Speed up <SERIES/3> · after v1 · Ada Sample · 2 patches · New 1 of 2, Under Review 1\
 """,
             """\
 <p><strong>Digest: 2 series, Thu 2026-11-26 12:00 to Fri 2026-11-27 09:00 UTC</strong></p><ul>
-<li>🆕 <a href="SERIES/1">[0/3] migration: &lt;Fix&gt; it</a> · Ada Sample · 3 patches · New</li>
-<li>👀 <a href="SERIES/3">[v2 0/2] ram: Speed up</a> · after v1 · Ada Sample · 2 patches · New 1 of 2, Under Review 1</li></ul>\
+<li>#1 🆕 <a href="SERIES/1">[0/3] migration: &lt;Fix&gt; it</a> · Ada Sample · 3 patches · New</li>
+<li>#2 👀 <a href="SERIES/3">[v2 0/2] ram: Speed up</a> · after v1 · Ada Sample · 2 patches · New 1 of 2, Under Review 1</li></ul>\
 """,  # noqa: E501  # as it is sent
         )
     )
@@ -304,7 +304,7 @@ async def test_what_is_stale_is_told_as_long_as_it_is(tmp_path: Path) -> None:
     assert told(rig) == [("Mon 09:00", ["forgotten"]), ("Mon 09:00", ["younger"])]
     assert short(digests(rig)[0].message.body) == snapshot("""\
 Digest: 1 stale, Mon 2026-11-16 09:00 to Mon 2026-11-23 09:00 UTC
-• 🆕 forgotten <SERIES/1> · Ada Sample · 1 patch · New · nothing since Mon 2026-11-02 12:00\
+• #1 🆕 forgotten <SERIES/1> · Ada Sample · 1 patch · New · nothing since Mon 2026-11-02 12:00\
 """)
 
 
@@ -318,8 +318,8 @@ async def test_a_digest_lists_pull_requests_as_such_whether_they_have_a_series_o
 
     assert re.sub("<.*?>", "<>", rig.chat.posted[-1].message.body) == snapshot("""\
 Digest: 2 pull requests, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:01 UTC
-• 📦 [GIT PULL] hw <> · Ada Sample · pull request · New
-• 📦 [PULL 0/1] net <> · Ada Sample · pull request · New\
+• #1 📦 [GIT PULL] hw <> · Ada Sample · pull request · New
+• #2 📦 [PULL 0/1] net <> · Ada Sample · pull request · New\
 """)
 
 
@@ -340,10 +340,10 @@ async def test_a_digest_tells_what_was_renamed_moved_superseded_and_deleted_sinc
     told_of = rig.chat.posted[-1].message.body.replace("https://patchwork.example.org/project/other", "OTHER")
     assert short(told_of) == snapshot("""\
 Digest: 4 series, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:00 UTC
-• 🆕 has a new name <SERIES/1> · Ada Sample · 1 patch · qemu-devel · New
-• 🆕 moved <OTHER/list/?series=2&state=*&archive=both> · Ada Sample · 1 patch · moved to other · New
-• deleted · Ada Sample · 1 patch · qemu-devel · no longer on the server
-• 🆕 as it was <SERIES/4> · Ada Sample · 1 patch · qemu-devel · New\
+• #1 🆕 has a new name <SERIES/1> · Ada Sample · 1 patch · qemu-devel · New
+• #2 🆕 moved <OTHER/list/?series=2&state=*&archive=both> · Ada Sample · 1 patch · moved to other · New
+• #3 deleted · Ada Sample · 1 patch · qemu-devel · no longer on the server
+• #4 🆕 as it was <SERIES/4> · Ada Sample · 1 patch · qemu-devel · New\
 """)
 
 
@@ -357,7 +357,7 @@ async def test_a_digest_of_a_version_that_is_superseded_says_so(tmp_path: Path) 
 
     assert short(rig.chat.posted[-1].message.body) == snapshot("""\
 Digest: 1 series, Fri 2026-10-16 08:00 to Fri 2026-10-16 09:00 UTC
-• ♻️ migration: Fix it <SERIES/1> · Ada Sample · 1 patch · New · → v2\
+• #1 ♻️ migration: Fix it <SERIES/1> · Ada Sample · 1 patch · New · → v2\
 """)
 
 
@@ -371,3 +371,76 @@ async def test_a_digest_comes_though_the_server_does_not_answer(tmp_path: Path) 
         await bot.at("2026-10-16T09:00")
 
     assert told(rig) == [("Fri 09:00", ["one", "two"])]
+
+
+def queues(rig: Rig) -> list[PostedMessage]:
+    """The queues that were posted."""
+    return [post for post in rig.chat.posted if post.message.tag.kind == "queue"]
+
+
+async def test_a_queue_is_posted_at_its_local_time_over_the_change_of_clocks(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-10-22T12:00")  # a Thursday; the clocks are put back on Sunday
+    async with days(rig) as bot:
+        await bot.say("set timezone Europe/Berlin")
+        await bot.say('sub path:migration/ as:queue digest:"Mon-Fri 09:00"')
+        await bot.at("2026-10-22T12:05")
+        await bot.post("migration: Fix it", patches=2)
+        await bot.post("docs: Fix it", "docs/index.rst")
+        await bot.at("2026-10-23T06:59:59")
+        before = len(queues(rig))
+        await bot.at("2026-10-23T07:00", "2026-10-26T07:59:59", "2026-10-26T08:00")
+        rig.patchwork.set_state(1, "accepted")
+        rig.patchwork.set_state(2, "accepted")
+        await bot.at("2026-10-26T09:00", "2026-10-27T08:00", "2026-10-28T08:00")
+        shown = await bot.say("show #1")
+
+    assert before == 0
+    assert [post.message.tag.key for post in queues(rig)] == [
+        f"queue/Mon-Fri 09:00/2026-10-23T07:00Z/1/{ROOM}",
+        f"queue/Mon-Fri 09:00/2026-10-26T08:00Z/1/{ROOM}",
+    ]
+    assert [short(post.message.body) for post in queues(rig)] == snapshot(
+        [
+            """\
+Queue: 1 to be reviewed
+Needs review
+• #1 [0/2] migration: Fix it <SERIES/1> · Ada Sample · 18 hours old · no reply for 18 hours\
+""",
+            """\
+Queue: 1 to be reviewed
+Needs review
+• #1 [0/2] migration: Fix it <SERIES/1> · Ada Sample · 3 days old · no reply for 3 days\
+""",
+        ]
+    )
+    assert digests(rig) == []  # what arrives is not listed beside it
+    assert all(post.message.tag.kind != "card" for post in rig.chat.posted)
+    assert "migration: Fix it" in shown
+
+
+async def test_a_queue_and_a_digest_of_the_same_time_are_two_lists_with_one_numbering(tmp_path: Path) -> None:
+    configured = ('path:docs/ digest:"Mon-Fri 09:00"', 'turn:review path:migration/ digest:"Mon-Fri 09:00"')
+    rig = rig_at(tmp_path, "2026-10-22T12:00", *configured)
+    async with days(rig) as bot:
+        await bot.post("migration: Fix it")
+        await bot.post("docs: Fix it", "docs/index.rst")
+        await bot.at("2026-10-23T09:00")
+        rows = [(await bot.say(f"show #{number}")).partition("\n")[0] for number in (1, 2)]
+
+    [queue], [digest] = queues(rig), digests(rig)
+    assert "• #2 migration: Fix it" in queue.message.body
+    assert "• #1 🆕 docs: Fix it" in digest.message.body
+    assert ["docs: Fix it" in rows[0], "migration: Fix it" in rows[1]] == [True, True]
+
+
+async def test_a_queue_that_is_too_long_ends_with_how_much_is_left(tmp_path: Path) -> None:
+    rig = rig_at(tmp_path, "2026-10-22T12:00", 'path:migration/ as:queue digest:"Mon-Fri 09:00"')
+    async with days(rig) as bot:
+        for number in range(1, 101):
+            rig.post("migration/ram.c", name=f"migration: Fix number {number} of very many that wait for somebody")
+        await bot.at("2026-10-22T12:30", "2026-10-23T09:00")
+
+    posted = [post.message.body for post in queues(rig)]
+    assert [body.partition(":")[0] for body in posted] == ["Queue", "Queue, page 2", "Queue, page 3"]
+    last = int(re.findall(r"• #(\d+) ", posted[-1])[-1])
+    assert posted[-1].endswith(f"… and {100 - last} more.")

@@ -109,7 +109,8 @@ async def _with_arrivals(tx: Transaction, chat: Sequence[ChatSubscription], now:
         digest = query.options.digest if query else None
         due = await tx.digests.next_at(each.room, digest) if digest else None
         brings = query is None or not ARRIVALS.isdisjoint(query.news_kinds)
-        found.append(ListedSubscription(each, tally[each.id], brings, due))
+        is_queue = query is not None and query.is_queue
+        found.append(ListedSubscription(each, tally[each.id], brings, due, is_queue=is_queue))
     return found
 
 

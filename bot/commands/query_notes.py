@@ -57,6 +57,8 @@ def overlaps(
         other = listening(subscribed, context)
         if other is None or query.options.digest != other.query.options.digest:
             continue  # one may be in a digest and the other not, so each brings something
+        if query.is_queue != other.query.is_queue:
+            continue
         name = f"subscription {subscribed.id} ({subscribed.query})"
         if covers(other.query, within):
             more = [str(kind) for kind in OnKind if kind in query.news_kinds - other.query.news_kinds]

@@ -162,7 +162,7 @@ class SubscriptionCommands:
             *late_comments(self._context.places, within),
             *overlaps(query, standing, await self._others(request), typed(request, "unsub")),
         ]
-        notes += [NO_CARD] if ARRIVALS.isdisjoint(query.news_kinds) else []
+        notes += [NO_CARD] if ARRIVALS.isdisjoint(query.news_kinds) and not query.is_queue else []
         return [*remarks, *(f"Note: {note}" for note in notes)]
 
     async def _others(self, request: CommandRequest) -> list[tuple[ChatSubscription, QueryContext]]:

@@ -21,6 +21,7 @@ from bot.subscriptions.subscription import latest
 
 REVIEWS = frozenset({TrailerKind.REVIEWED, TrailerKind.ACKED})
 _UNDER_REVIEW = "under-review"
+_PULL = "PULL"  # before the subjects of the patches that a pull request has
 _VIA = re.compile(r"\s+via\s.*", re.IGNORECASE)  # what lists and relays add to a name
 _TOOL_NAME = re.compile(
     r"\b(?:ro)?bot\b|\b(?:syz|build|dependa|patchwork-)bot\b|\bkernelci\b|\bpatch(?:work|ew)\b", re.IGNORECASE
@@ -203,7 +204,7 @@ class _Rule:
             self._checks,
             total=len(self._patches),
             state=_telling_state(self._patches),
-            is_pull=self._facts.submission.pull is not None,
+            is_pull=self._facts.submission.pull is not None or all(_PULL in patch.prefixes for patch in self._patches),
             has_closed=len(self._patches) < len(self._facts.submission.patches),
         )
 

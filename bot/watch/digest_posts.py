@@ -363,8 +363,8 @@ async def _folded(tx: Transaction, entries: Sequence[DigestEntry]) -> list[_Entr
             former = [SubmissionRef(server, SubmissionKind.SERIES, number) for number in ids]
             earlier[each.about] = [about for about in former if about in there]
     gone = {about for abouts in earlier.values() for about in abouts}
-    entries = [each.about for each in entries if each.about not in gone]
-    return [_Entry(about, await _versions(tx, earlier.get(about, ()))) for about in entries]
+    newest = [each.about for each in entries if each.about not in gone]
+    return [_Entry(about, await _versions(tx, earlier.get(about, ()))) for about in newest]
 
 
 async def _versions(tx: Transaction, abouts: Iterable[SubmissionRef]) -> tuple[int, ...]:

@@ -38,6 +38,7 @@ Looking patches up
 • !pw checks REF — the checks of a patch
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
+• !pw queue [QUERY] [PAGE] — what is open here and whose turn it is, with the reason
 Subscriptions
 • !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription
@@ -135,6 +136,7 @@ def test_the_page_on_queries_knows_every_key() -> None:
 • check:fail or check:fail/build* — the result of its checks
 • is:pull — what it is: mine, pull, complete, reviewed, archived
 • stale:14d — for how long nothing has happened to it
+• turn:review — whose turn it is: failing, author, ready, review
 • text:kmalloc — words of the mail
 • on:new,state — which news to post: new, revision, state, check, comment
 • as:compact — how a new series is shown: card, or compact (two lines)

@@ -56,19 +56,19 @@ async def test_the_newest_matches_with_their_states(desk: Desk) -> None:
         (
             """\
 3 matches for path:hw/ OR is:pull
-• [PULL 0/1] hw <PROJECT/patch/20260101000600.4-0-pull@example.org/> · Ada Sample · 📦 pull request · 2026-01-01 · New
-• hw: @\u2060room <PROJECT/list/?series=3&state=*&archive=both> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1
-• hw: Old <b> <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
+• #1 [PULL 0/1] hw <PROJECT/patch/20260101000600.4-0-pull@example.org/> · Ada Sample · 📦 pull request · 2026-01-01 · New
+• #2 hw: @\u2060room <PROJECT/list/?series=3&state=*&archive=both> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1
+• #3 hw: Old <b> <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
-""",
+""",  # noqa: E501  # as it is said
             """\
 <p>3 matches for <code>path:hw/ OR is:pull</code></p>
 <ul>
-<li><a href="PROJECT/patch/20260101000600.4-0-pull@example.org/">
+<li>#1 <a href="PROJECT/patch/20260101000600.4-0-pull@example.org/">
 [PULL 0/1] hw</a> · Ada Sample · 📦 pull request · 2026-01-01 · New</li>
-<li><a href="PROJECT/list/?series=3&amp;state=*&amp;archive=both">
+<li>#2 <a href="PROJECT/list/?series=3&amp;state=*&amp;archive=both">
 hw: @\u2060room</a> · v2 · Ada Sample · 2026-01-01 · Accepted 2 · New 1</li>
-<li><a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
+<li>#3 <a href="PROJECT/list/?series=1&amp;state=*&amp;archive=both">
 hw: Old &lt;b&gt;</a> · Ada Sample · 2026-01-01 · New</li></ul>
 <p>Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.</p>\
 """,
@@ -144,7 +144,7 @@ async def test_what_nothing_happened_to_for_long_is_found(desk: Desk) -> None:
 
     answers = [short(await desk.ask(f"find {query}")).partition("\n")[2] for query in ("stale:14d", "-stale:14d moved")]
 
-    assert [answer.split(" <")[0] for answer in answers] == ["• left alone", "• moved"]
+    assert [answer.split(" <")[0] for answer in answers] == ["• #1 left alone", "• #1 moved"]
     assert left_alone.series != moved.series
 
 
@@ -155,7 +155,7 @@ async def test_what_may_have_changed_since_it_was_read_is_told(desk: Desk) -> No
 
     assert short(await desk.ask("find check:fail -is:reviewed")) == snapshot("""\
 1 match for check:fail -is:reviewed
-• hw: Fix it <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
+• #1 hw: Fix it <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
 check and is:reviewed: as last seen, which may be out of date.
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """)
@@ -374,7 +374,7 @@ async def test_a_pull_request_with_a_series_of_its_own_is_found_and_shown_as_one
 
     assert short(await desk.ask("find is:pull")) == snapshot("""\
 1 match for is:pull
-• [GIT,PULL] hw <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 📦 pull request · 2026-01-01 · New
+• #1 [GIT,PULL] hw <PROJECT/list/?series=1&state=*&archive=both> · Ada Sample · 📦 pull request · 2026-01-01 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """)
     assert short(await desk.ask(f"show {pull}")) == snapshot("""\

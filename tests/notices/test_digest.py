@@ -48,28 +48,28 @@ def test_a_digest_tells_of_each_series_in_a_line() -> None:
         (
             """\
 Digest: 3 series, 1 patch, 1 stale, Fri 2026-10-23 09:00 to Mon 2026-10-26 09:00 Europe/Berlin
-• 🆕 migration: Fix it all <SERIES/1> · Ada Sample · 3 patches · New
-• 👀 [v3] migration: Fix it all <SERIES/2> · after v2, v1 · Ada Sample · 3 patches · Accepted 2 of 3, New 1
-• 🆕 migration: Fix it all <SERIES/3> · Ada Sample · 3 of 5 patches · New
-• 👀 migration: Fix it <https://patchwork.example.org/PATCH> · Ada Sample · 1 patch · Under Review
-• 🆕 forgotten <SERIES/4> · Ada Sample · 1 patch · New · nothing since Fri 2026-10-02 00:30\
+• #1 🆕 migration: Fix it all <SERIES/1> · Ada Sample · 3 patches · New
+• #2 👀 [v3] migration: Fix it all <SERIES/2> · after v2, v1 · Ada Sample · 3 patches · Accepted 2 of 3, New 1
+• #3 🆕 migration: Fix it all <SERIES/3> · Ada Sample · 3 of 5 patches · New
+• #4 👀 migration: Fix it <https://patchwork.example.org/PATCH> · Ada Sample · 1 patch · Under Review
+• #5 🆕 forgotten <SERIES/4> · Ada Sample · 1 patch · New · nothing since Fri 2026-10-02 00:30\
 """,
             """\
 <p><strong>Digest: 3 series, 1 patch, 1 stale, Fri 2026-10-23 09:00 to Mon 2026-10-26 09:00 Europe/Berlin</strong></p>
 <ul>
-<li>🆕 \n\
+<li>#1 🆕 \n\
 <a href="SERIES/1">
 migration: Fix it all</a> · Ada Sample · 3 patches · New</li>
-<li>👀 \n\
+<li>#2 👀 \n\
 <a href="SERIES/2">
 [v3] migration: Fix it all</a> · after v2, v1 · Ada Sample · 3 patches · Accepted 2 of 3, New 1</li>
-<li>🆕 \n\
+<li>#3 🆕 \n\
 <a href="SERIES/3">
 migration: Fix it all</a> · Ada Sample · 3 of 5 patches · New</li>
-<li>👀 \n\
+<li>#4 👀 \n\
 <a href="https://patchwork.example.org/PATCH">
 migration: Fix it</a> · Ada Sample · 1 patch · Under Review</li>
-<li>🆕 \n\
+<li>#5 🆕 \n\
 <a href="SERIES/4">
 forgotten</a> · Ada Sample · 1 patch · New · nothing since Fri 2026-10-02 00:30</li></ul>\
 """,
@@ -85,8 +85,8 @@ def test_pull_requests_are_counted_and_listed_as_such() -> None:
 
     assert short(body_and_html(document)[0]) == snapshot("""\
 Digest: 2 pull requests, Fri 2026-10-23 09:00 to Mon 2026-10-26 09:00 Europe/Berlin
-• 📦 [GIT PULL] migration <https://patchwork.example.org/PATCH> · Ada Sample · pull request · New
-• 📦 [PULL 0/3] Migration <SERIES/7> · Ada Sample · pull request · New\
+• #1 📦 [GIT PULL] migration <https://patchwork.example.org/PATCH> · Ada Sample · pull request · New
+• #2 📦 [PULL 0/3] Migration <SERIES/7> · Ada Sample · pull request · New\
 """)
 
 
@@ -101,8 +101,8 @@ def test_where_there_are_several_projects_each_line_names_its_own() -> None:
     _, html = written(document, allowed_in(listed))
     assert re.findall("<li>.*?</li>", short(html)) == snapshot(
         [
-            '<li>🆕 <a href="SERIES/1">migration: Fix it all</a> · Ada Sample · 3 patches · qemu-devel · New</li>',
-            '<li><a href="https://pw.example.net/PATCH">net: &lt;Fix&gt; it</a> · Ada Sample · 1 patch · netdev</li>',
+            '<li>#1 🆕 <a href="SERIES/1">migration: Fix it all</a> · Ada Sample · 3 patches · qemu-devel · New</li>',
+            '<li>#2 <a href="https://pw.example.net/PATCH">net: &lt;Fix&gt; it</a> · Ada Sample · 1 patch · netdev</li>',  # noqa: E501
         ]
     )
 
@@ -129,7 +129,7 @@ def test_all_that_fits_is_listed_in_order(count: int) -> None:
 
     bodies = [line for document in documents for line in written(document, SITE.allowed)[0].split("\n")]
     names = [line.removeprefix("• ").split(" <")[0] for line in bodies if line.startswith("• ")]
-    assert names == [f"🆕 s{number}" for number in range(len(names))]
+    assert names == [f"#{number + 1} 🆕 s{number}" for number in range(len(names))]
     assert len(names) == count or any(line == _more(count - len(names)) for line in bodies)
 
 

@@ -23,15 +23,15 @@ def test_matches_of_two_servers_link_to_both_and_name_their_projects() -> None:
     )
 
     body, html = body_and_html(document, replace(SITE, others=(elsewhere.url,)))
-    assert "• net: Fix it <https://pw.example.net/project/netdev/patch/" in body
-    assert "• migration: Fix it <https://patchwork.example.org/project/qemu-devel/patch/" in body
+    assert "• #1 net: Fix it <https://pw.example.net/project/netdev/patch/" in body
+    assert "• #2 migration: Fix it <https://patchwork.example.org/project/qemu-devel/patch/" in body
     assert html == snapshot("""\
 <p>2 matches for <code>path:net/</code></p>
 <ul>
-<li>
+<li>#1 \n\
 <a href="https://pw.example.net/project/netdev/patch/20261123.1-2-ada@example.org/">
 net: Fix it</a> · Ada Sample · 2026-11-23 · netdev · New</li>
-<li>
+<li>#2 \n\
 <a href="https://patchwork.example.org/project/qemu-devel/patch/20261123.1-1-ada@example.org/">
 migration: Fix it</a> · Ada Sample · 2026-11-23 · qemu-devel · New</li></ul>
 <p>Watched: qemu-devel (sample) since 2026-06-01 12:30 UTC, netdev (other) since 2026-06-01 12:30 UTC.</p>\

@@ -84,12 +84,16 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class ListedSubscription:
-    """A subscription with what it brought; *next_digest* (UTC) is None if it has no digest."""
+    """A subscription with what it brought; *next_digest* (UTC) is None if it has no digest.
+
+    *is_queue* is true if the digest is a queue, in which nothing waits.
+    """
 
     subscribed: ChatSubscription
     arrivals: Arrivals
     brings_series: bool = True
     next_digest: datetime | None = None
+    is_queue: bool = False
 
 
 def subscription_line(listed: ListedSubscription, now: datetime, zone: ZoneInfo) -> Line:
@@ -98,6 +102,8 @@ def subscription_line(listed: ListedSubscription, now: datetime, zone: ZoneInfo)
     head = (Strong(str(subscribed.id)), " · ", Code(cut(subscribed.query, _LONGEST_LISTED)))
     if subscribed.muted_until is not None:
         return words(*head, f" {until(subscribed.muted_until, now, zone)}")
+    if listed.next_digest is not None and listed.is_queue:
+        return words(*head, f" — next {local(listed.next_digest, now, zone, with_zone=False)}")
     if listed.next_digest is not None:
         waiting = listed.arrivals.waiting
         so_far = f"{waiting} series waiting" if waiting else "nothing waiting"
