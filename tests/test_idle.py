@@ -75,6 +75,40 @@ async def test_a_digest_that_is_asked_for_a_second_before_its_minute_comes_then(
     assert ("A series" in digest.message.body, digest.at) == (True, due)
 
 
+async def test_what_is_snoozed_is_back_at_its_moment(rig: Rig) -> None:
+    async with watched(rig) as bot:
+        await bot.pass_polls(1)
+        posted = rig.post("migration/ram.c")
+        await bot.pass_polls(2)
+        now = rig.clock.now()
+        await say(bot, f"snooze {posted.series} 2h")
+
+        await bot.pass_time(3 * HOUR)
+
+    *_, answer, back = rig.chat.posted
+    assert answer.message.body.startswith("💤 Snoozed until")
+    assert (back.message.body.startswith("💤 Back:"), back.at - now) == (True, timedelta(hours=2))
+
+
+async def test_a_bot_that_only_waits_for_a_snooze_and_a_reminder_does_nothing_more(rig: Rig) -> None:
+    polls = int(HOUR / rig.poll_seconds)
+    async with watched(rig) as bot:
+        await bot.pass_polls(1)
+        posted = rig.post("migration/ram.c")
+        await bot.pass_polls(2)
+        await say(bot, f"follow {posted.series}")
+        await say(bot, f"snooze {posted.series} 2w")
+        async with bot.bot.store.transaction() as tx:
+            await tx.nudges.set(ROOM, ANN)
+        await bot.pass_polls(1)
+        bot.forget()
+
+        await bot.pass_polls(polls)
+
+        assert polls <= len(bot.statements) <= HOUR
+        assert polls <= bot.write_transactions <= 2 * polls
+
+
 async def test_a_flood_is_told_of_when_nothing_more_of_it_came_for_a_minute(rig: Rig) -> None:
     async with watched(rig) as bot:
         await bot.pass_polls(1)

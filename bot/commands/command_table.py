@@ -222,14 +222,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "snooze",
         CommandGroup.CHAT,
-        "take a patch or series out of the queues and stale lists here for a while; alone: what is snoozed",
+        "keep a patch or series out of the queues here until then; alone: list them",
         (Parameter(ParameterKind.REFS, optional=True, shown="REF 2w|until DATE|until v7"),),
         "2194095 2w",
         ("snoozed", "snoozes", "remind"),
         Permission.ROOM,
         more=(
-            "It is back by itself, before its time if somebody comments on it or a new version comes. Days are in the "
-            "zone of set timezone."
+            "It is back by itself, before its time if somebody comments on it or a new version comes. Until then it is "
+            "in no stale list either. Days are in the zone of set timezone."
         ),
         words=("later", "postpone", "defer", "hide", "remind me", "reminder"),
     ),

@@ -17,7 +17,7 @@ from bot.ids import RoomId
 from bot.notices.digest import when
 from bot.notices.floods import DEFAULT_LIMIT
 from bot.notices.markup import Bullets, Code, Lines, Strong, words
-from bot.query.durations import read_duration
+from bot.query.durations import in_words, read_duration
 from bot.query.options import CardForm
 from bot.store.nudge_book import NUDGE
 from bot.store.store import Transaction
@@ -306,7 +306,8 @@ async def _nudging(tx: Transaction, request: CommandRequest, value: str) -> list
         example = typed(request, "me", "ada@example.org")
         raise UserError(f"I know no address of yours, so none of your patches. First type for example: {example}")
     await tx.nudges.set(room, person)
-    return [f"I remind you here of each version of yours, once, when nothing happened to it for {value}."]
+    length = in_words(read_duration(value) or _DAY)
+    return [f"I will remind you here, once a version, when nothing has happened to a patch of yours for {length}."]
 
 
 def _no_such(what: str, typed_: str, names: Iterable[str]) -> str:

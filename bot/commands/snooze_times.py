@@ -5,6 +5,7 @@ chat. Where the clock is put forward, a time that does not exist is the one as l
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -45,6 +46,7 @@ _NAMED: Final = re.compile(
 )
 _WEEKDAYS: Final = "|".join(("tues", "thurs", *(f"{name[:3]}(?:{name[3:]})?" for name in _DAYS)))
 _WEEKDAY: Final = re.compile(rf"(next\s+|this\s+|coming\s+)?({_WEEKDAYS})")
+_FILLERS: Final = frozenset({"me", "us", "please", "of", "about", "this", "that", "it", "one", "the", "card"})
 _END: Final = frozenset({"off", "end", "cancel", "none", "never", "over"})
 
 
@@ -72,12 +74,20 @@ def read_snooze(text: str, now: datetime, zone: ZoneInfo) -> SnoozeWords:
     """
     words = text.strip().rstrip(".!,;?").split()
     if words and words[-1].lower() in _END:
-        return SnoozeWords(" ".join(words[:-1]), None)
+        return SnoozeWords(_reference(words[:-1]), None)
     for count in range(len(words)):
         tail = " ".join(words[count:])
         if (end := _read_end(tail, now, zone)) is not None:
-            return SnoozeWords(" ".join(words[:count]), end)
+            return SnoozeWords(_reference(words[:count]), end)
     raise UserError(f"Until when? Say it behind the patch or series, for example: {EXAMPLES}.")
+
+
+def _reference(words: Sequence[str]) -> str:
+    """Return what is left of *words* without those that name nothing."""
+    named = list(words)
+    while named and named[0].lower() in _FILLERS:
+        named.pop(0)
+    return " ".join(named)
 
 
 def _read_end(text: str, now: datetime, zone: ZoneInfo) -> SnoozeEnd | None:

@@ -316,21 +316,21 @@ async def test_the_list_shows_the_newest_version_and_goes_on_where_it_ends(rig: 
             await here.chat(f"follow {series.series}")
 
         assert (await here.chat("follows")).splitlines()[-3:] == snapshot(
-            ["… and 2 more: follows 31", "Their news come here.", "End one: unfollow 2"]
+            ["… and 2 more: follows 31", "Changes and later versions come here.", "End one: unfollow 2"]
         )
         assert "docs: Part 30" in await here.chat("follows 31")
         assert (await here.chat("unfollow 2")).startswith("You no longer follow [v2 0/2] migration: Fix it")
     assert listed == snapshot("""\
 You follow 1 submission
 • 2 · [v2 0/2] migration: Fix it · New
-Their news come here.
+Changes and later versions come here.
 End one: unfollow 2\
 """)
     assert html == snapshot("""\
 <p><strong>You follow 1 submission</strong></p>
 <ul>
 <li><strong>2</strong> · <a href="https://patchwork.example.org/project/qemu-devel/list/?series=2&amp;state=*&amp;archive=both">[v2 0/2] migration: Fix it</a> · New</li></ul>
-<p>Their news come here.<br>End one: <code>unfollow 2</code></p>\
+<p>Changes and later versions come here.<br>End one: <code>unfollow 2</code></p>\
 """)
 
 

@@ -49,6 +49,8 @@ Subscriptions
 • !pw mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 • !pw unmute [ID] — end the pause
 This chat, and you
+• !pw snooze [REF 2w|until DATE|until v7] — keep a patch or series out of the queues here until then; alone: list them
+• !pw unsnooze REF — end that
 • !pw set KEY VALUE — change a setting
 • !pw settings — the settings, and what they can be
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
@@ -172,14 +174,14 @@ mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 Nothing that arrives meanwhile is posted, not even later.
 ID is the number of a subscription, as subs shows it.
 A duration is a number of minutes, hours, days or weeks: 30m, 2h or 7d.
-Example: mute 7 2h · also: pause, silence, snooze\
+Example: mute 7 2h · also: pause, silence\
 """,
             """\
 <p><code>mute [ID] [2h]</code> — pause one subscription or all, for a time or until unmute<br>
 Nothing that arrives meanwhile is posted, not even later.<br>
 ID is the number of a subscription, as <code>subs</code> shows it.<br>
 A duration is a number of minutes, hours, days or weeks: 30m, 2h or 7d.<br>
-Example: <code>mute 7 2h</code> · also: pause, silence, snooze</p>\
+Example: <code>mute 7 2h</code> · also: pause, silence</p>\
 """,
         )
     )

@@ -62,7 +62,7 @@ async def test_of_a_patch_that_nobody_answers_its_author_is_reminded_once(rig: R
     [reminder] = nudges(here)
     assert answer == snapshot("""\
 nudge is now 21d (was off).
-I remind you here of each version of yours, once, when nothing happened to it for 21d.
+I will remind you here, once a version, when nothing has happened to a patch of yours for 21 days.
 Undo: set nudge off\
 """)
     assert (reminder.room, reminder.message.rings) == (CHAT, True)

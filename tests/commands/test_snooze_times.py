@@ -78,6 +78,8 @@ def test_versions_are_read(text: str, version: int) -> None:
         ("#3 until Friday", "#3"),
         ("https://lore.kernel.org/r/20260101.1-2-a@b/ until 24 Dec", "https://lore.kernel.org/r/20260101.1-2-a@b/"),
         ("2 2 weeks", "2"),
+        ("me about this in 2 weeks", ""),
+        ("it until Friday", ""),
         ("2w", ""),
     ],
 )

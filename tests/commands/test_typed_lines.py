@@ -75,6 +75,8 @@ Subscriptions
 • !pw mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 • !pw unmute [ID] — end the pause
 This chat, and you
+• !pw snooze [REF 2w|until DATE|until v7] — keep a patch or series out of the queues here until then; alone: list them
+• !pw unsnooze REF — end that
 • !pw set KEY VALUE — change a setting
 • !pw settings — the settings, and what they can be
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of
@@ -172,7 +174,7 @@ state:*->accepted — only the change to it\
 Nothing that arrives meanwhile is posted, not even later.
 ID is the number of a subscription, as !pw subs shows it.
 A duration is a number of minutes, hours, days or weeks: 30m, 2h or 7d.
-Example: !pw mute 7 2h · also: pause, silence, snooze
+Example: !pw mute 7 2h · also: pause, silence
 In a room, only moderators may (power level 50, or what the room sets for org.patchbot.subscription).\
 """),
     ),
@@ -250,7 +252,7 @@ Example: !pw test path:migration/ 7d · also: try, preview
 Nothing that arrives meanwhile is posted, not even later.
 ID is the number of a subscription, as !pw subs shows it.
 A duration is a number of minutes, hours, days or weeks: 30m, 2h or 7d.
-Example: !pw mute 7 2h · also: pause, silence, snooze
+Example: !pw mute 7 2h · also: pause, silence
 In a room, only moderators may (power level 50, or what the room sets for org.patchbot.subscription).\
 """),
     ),
@@ -895,7 +897,10 @@ mode is now compact (was card).
 Undo: !pw set mode card\
 """),
     ),
-    ("!pw set colour red", snapshot("There is no setting “colour”. Known: project, mode, timezone, notify, flood.")),
+    (
+        "!pw set colour red",
+        snapshot("There is no setting “colour”. Known: project, mode, timezone, notify, flood, nudge."),
+    ),
     ("!pw set notify off", snapshot("notify only applies to direct chats; cards in rooms never notify.")),
     (
         "!pw timezone UTC",
@@ -1284,6 +1289,242 @@ Everything: !pw help all · queries: !pw help query · one word: !pw help digest
     ("!pw rooms", snapshot("That is only for the bot's admins.")),
     ("!pw leave #qemu-migration:hs", snapshot("That is only for the bot's admins.")),
     ("!pw me ada@example.org", snapshot("Your addresses are between you and me: type that in a direct chat.")),
+    (
+        "!pw follow",
+        snapshot("""\
+Which one? Name it, or type this in reply to a card.
+Example: !pw follow 2194095\
+"""),
+    ),
+    (
+        "!pw follow 3",
+        snapshot("""\
+👀 You follow Change number 3
+Its state, checks that get worse, reviews, comments and later versions come to a direct chat with me. You have none: start one, and they come there from then on.
+Undo: !pw unfollow 3\
+"""),
+    ),
+    (
+        "!pw follow path:migration/",
+        snapshot(
+            "follow is about one patch or series. To post each new series that matches, type: !pw sub path:migration/"
+        ),
+    ),
+    (
+        "!pw follows",
+        snapshot("""\
+You follow 1 submission
+• 3 · Change number 3 · New
+Changes and later versions come to a direct chat with me. You have none: start one, and they come there from then on.
+End one: !pw unfollow 3\
+"""),
+    ),
+    (
+        "!pw following",
+        snapshot("""\
+You follow 1 submission
+• 3 · Change number 3 · New
+Changes and later versions come to a direct chat with me. You have none: start one, and they come there from then on.
+End one: !pw unfollow 3\
+"""),
+    ),
+    (
+        "!pw unfollow 3",
+        snapshot("""\
+You no longer follow Change number 3
+Undo: !pw follow 3\
+"""),
+    ),
+    ("!pw unfollow 3", snapshot("You do not follow that. What you follow: !pw follows")),
+    ("!pw unfollow 99", snapshot("There is no patch or series 99 on sample.")),
+    (
+        "↩!pw follow",
+        snapshot("""\
+👀 You follow Migration of a card
+Its state, checks that get worse, reviews, comments and later versions come to a direct chat with me. You have none: start one, and they come there from then on.
+Undo: !pw unfollow 13\
+"""),
+    ),
+    ("↩!pw follow this", snapshot("You follow that already; nothing was changed.")),
+    (
+        "↩!pw unfollow it please",
+        snapshot("""\
+You no longer follow Migration of a card
+Undo: !pw follow 13\
+"""),
+    ),
+    (
+        "!pw track {msgid}",
+        snapshot("""\
+👀 You follow Migration of a card
+Its state, checks that get worse, reviews, comments and later versions come to a direct chat with me. You have none: start one, and they come there from then on.
+Undo: !pw unfollow 13\
+"""),
+    ),
+    (
+        "!pw snooze",
+        snapshot("Nothing is snoozed here. To take something out of the queue for a while: !pw snooze 2194095 2w"),
+    ),
+    (
+        "!pw snooze 2h",
+        snapshot("""\
+Which one? Name it, or type this in reply to a card.
+Example: !pw snooze 2194095 2w
+To pause everything that I post here instead: !pw mute 2h\
+"""),
+    ),
+    (
+        "!pw snooze 3",
+        snapshot("Until when? Say it behind the patch or series, for example: 2w, until 2026-12-24, or until v7."),
+    ),
+    (
+        "!pw snooze 3 2w",
+        snapshot("""\
+💤 Snoozed until Tue 2026-01-27 00:13 (UTC): Change number 3
+It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+Undo: !pw unsnooze 3\
+"""),
+    ),
+    (
+        "!pw snooze 3 for 2 weeks",
+        snapshot("""\
+💤 Snoozed until Tue 2026-01-27 00:13 (UTC): Change number 3
+It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+Undo: !pw snooze 3 until 2026-01-27 00:13\
+"""),
+    ),
+    (
+        "!pw snooze series 3 until friday",
+        snapshot("""\
+💤 Snoozed until Fri 2026-01-16 00:00 (UTC): Change number 3
+It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+Undo: !pw snooze 3 until 2026-01-27 00:13\
+"""),
+    ),
+    (
+        "!pw snooze 3 till tomorrow 9:00",
+        snapshot("""\
+💤 Snoozed until tomorrow 09:00 (UTC): Change number 3
+It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+Undo: !pw snooze 3 until 2026-01-16 00:00\
+"""),
+    ),
+    (
+        "!pw snooze 3 until 24.12.",
+        snapshot("""\
+💤 Snoozed until Thu 2026-12-24 00:00 (UTC): Change number 3
+It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+Undo: !pw snooze 3 until 2026-01-14 09:00\
+"""),
+    ),
+    (
+        "!pw snooze 3 until 12/24",
+        snapshot("“12/24” may be one of two days. Type it as 2026-01-27, with the year first."),
+    ),
+    (
+        "!pw snooze 3 until next friday",
+        snapshot("“next friday” may be 2026-01-16 or 2026-01-23. Type the one that you mean."),
+    ),
+    (
+        "!pw snooze 3 until v2",
+        snapshot("""\
+💤 Snoozed until v2 comes: Change number 3
+It is out of this room's queues and stale lists, and back before if somebody comments on it.
+Undo: !pw snooze 3 until 2026-12-24 00:00\
+"""),
+    ),
+    (
+        "!pw snooze 3 until the next version please",
+        snapshot("""\
+💤 Snoozed until v2 comes: Change number 3
+It is out of this room's queues and stale lists, and back before if somebody comments on it.
+Undo: !pw snooze 3 until v2\
+"""),
+    ),
+    (
+        "!pw snoozed",
+        snapshot("""\
+💤 1 submission snoozed here
+• 3 · Change number 3 — until v2, by @ann:hs
+End one: !pw unsnooze 3\
+"""),
+    ),
+    (
+        "!pw snooze 3 off",
+        snapshot("""\
+No longer snoozed: Change number 3
+Undo: !pw snooze 3 until v2\
+"""),
+    ),
+    ("!pw unsnooze 3", snapshot("That is not snoozed here. What is: !pw snooze")),
+    (
+        "↩!pw snooze 2w",
+        snapshot("""\
+💤 Snoozed until Tue 2026-01-27 00:14 (UTC): Migration of a card
+It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+Undo: !pw unsnooze 13\
+"""),
+    ),
+    (
+        "↩!pw snooze until v7",
+        snapshot("""\
+💤 Snoozed until v7 comes: Migration of a card
+It is out of this room's queues and stale lists, and back before if somebody comments on it.
+Undo: !pw snooze 13 until 2026-01-27 00:14\
+"""),
+    ),
+    (
+        "↩!pw unsnooze",
+        snapshot("""\
+No longer snoozed: Migration of a card
+Undo: !pw snooze 13 until v7\
+"""),
+    ),
+    (
+        "!pw remind me in 2 weeks",
+        snapshot("""\
+Which one? Name it, or type this in reply to a card.
+Example: !pw snooze 2194095 2w
+To pause everything that I post here instead: !pw mute me in 2 weeks\
+"""),
+    ),
+    (
+        "!pw help snooze",
+        snapshot("""\
+!pw snooze [REF 2w|until DATE|until v7] — keep a patch or series out of the queues here until then; alone: list them
+It is back by itself, before its time if somebody comments on it or a new version comes. Until then it is in no stale list either. Days are in the zone of set timezone.
+Example: !pw snooze 2194095 2w · also: snoozed, snoozes, remind
+In a room, only moderators may (power level 50, or what the room sets for org.patchbot.subscription).\
+"""),
+    ),
+    (
+        "!pw help follow",
+        snapshot("""\
+!pw follow REF — post to your direct chat what happens to a patch or a series, and its later versions
+The reaction 👀 to a card means the same. The news: states, checks that get worse, reviews, comments.
+REF is an id, server:id, message-id or link; in reply to a card, it may be left out.
+Example: !pw follow 2194095 · also: track\
+"""),
+    ),
+    (
+        "!pw how do I follow a series?",
+        snapshot("""\
+!pw follow REF — post to your direct chat what happens to a patch or a series, and its later versions
+The reaction 👀 to a card means the same. The news: states, checks that get worse, reviews, comments.
+REF is an id, server:id, message-id or link; in reply to a card, it may be left out.
+Example: !pw follow 2194095 · also: track\
+"""),
+    ),
+    (
+        "!pw how do I hide a series for a while?",
+        snapshot("""\
+!pw snooze [REF 2w|until DATE|until v7] — keep a patch or series out of the queues here until then; alone: list them
+It is back by itself, before its time if somebody comments on it or a new version comes. Until then it is in no stale list either. Days are in the zone of set timezone.
+Example: !pw snooze 2194095 2w · also: snoozed, snoozes, remind
+In a room, only moderators may (power level 50, or what the room sets for org.patchbot.subscription).\
+"""),
+    ),
+    ("!pw set nudge 21d", snapshot("nudge only applies to direct chats; it is about your own patches.")),
 ]
 
 # Somebody in a direct chat.
@@ -1370,7 +1611,7 @@ mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 Nothing that arrives meanwhile is posted, not even later.
 ID is the number of a subscription, as subs shows it.
 A duration is a number of minutes, hours, days or weeks: 30m, 2h or 7d.
-Example: mute 7 2h · also: pause, silence, snooze\
+Example: mute 7 2h · also: pause, silence\
 """),
     ),
     ("me", snapshot("You have no addresses. To add one, type for example: me jane@example.org")),
@@ -1895,6 +2136,7 @@ Undo: set timezone UTC\
 • timezone is America/New_York — the zone of all times that I show or am told here (a name such as Europe/Berlin)
 • notify is off — whether cards notify in a direct chat (on or off)
 • flood is 10 — more new series than this at once become one message with a list (1 to 100000, or 0 for never)
+• nudge is off — after how long without an answer I remind you of a patch of yours, once a version (1d to 365d, or off)
 Change one: set timezone Europe/Berlin\
 """),
     ),
@@ -1947,6 +2189,91 @@ Example: sub path:migration/ -prefix:RFC · also: subscribe, add, watch\
     ),
     ("leave", snapshot("That is only for the bot's admins.")),
     ("rooms", snapshot("That is only for the bot's admins.")),
+    (
+        "follow 3",
+        snapshot("""\
+👀 You follow Change number 3
+Its state, checks that get worse, reviews, comments and later versions come here.
+Undo: unfollow 3\
+"""),
+    ),
+    ("follow series 3", snapshot("You follow that already; nothing was changed.")),
+    (
+        "follows",
+        snapshot("""\
+You follow 1 submission
+• 3 · Change number 3 · New
+Changes and later versions come here.
+End one: unfollow 3\
+"""),
+    ),
+    (
+        "unfollow 3",
+        snapshot("""\
+You no longer follow Change number 3
+Undo: follow 3\
+"""),
+    ),
+    (
+        "what do I follow?",
+        snapshot("""\
+follow REF — post to your direct chat what happens to a patch or a series, and its later versions
+The reaction 👀 to a card means the same. The news: states, checks that get worse, reviews, comments.
+REF is an id, server:id, message-id or link; in reply to a card, it may be left out.
+Example: follow 2194095 · also: track\
+"""),
+    ),
+    (
+        "set nudge 21d",
+        snapshot("""\
+nudge is now 21d (was off).
+I will remind you here, once a version, when nothing has happened to a patch of yours for 21 days.
+Undo: set nudge off\
+"""),
+    ),
+    ("set nudge to 3 weeks", snapshot("nudge is 21d already; nothing was changed.")),
+    ("nudge 21", snapshot("nudge is 21d already; nothing was changed.")),
+    (
+        "set nudge off",
+        snapshot("""\
+nudge is now off (was 21d).
+Undo: set nudge 21d\
+"""),
+    ),
+    (
+        "help nudge",
+        snapshot("""\
+set nudge 21d — after how long without an answer I remind you of a patch of yours, once a version: 1d to 365d, or off.
+Without it: off. Only in a direct chat. Now: settings\
+"""),
+    ),
+    (
+        "remind me of my patches",
+        snapshot("Until when? Say it behind the patch or series, for example: 2w, until 2026-12-24, or until v7."),
+    ),
+    (
+        "snooze 3 1d",
+        snapshot("""\
+💤 Snoozed until tomorrow 19:07 (America/New_York): Change number 3
+It is out of your queues and stale lists, and back before if somebody comments on it or a new version comes.
+Undo: unsnooze 3\
+"""),
+    ),
+    (
+        "snooze",
+        snapshot("""\
+💤 1 submission snoozed here
+• 3 · Change number 3 — until tomorrow 19:07, by @bob:hs
+End one: unsnooze 3\
+"""),
+    ),
+    (
+        "unsnooze 3",
+        snapshot("""\
+No longer snoozed: Change number 3
+Undo: snooze 3 until 2026-01-13 19:07\
+"""),
+    ),
 ]
 
 # An admin of the bot, in the room.
@@ -1975,6 +2302,8 @@ Subscriptions
 • !pw mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 • !pw unmute [ID] — end the pause
 This chat, and you
+• !pw snooze [REF 2w|until DATE|until v7] — keep a patch or series out of the queues here until then; alone: list them
+• !pw unsnooze REF — end that
 • !pw set KEY VALUE — change a setting
 • !pw settings — the settings, and what they can be
 • !pw me [ADDRESS] — in a direct chat: your mail addresses, or one more, whose patches you then hear of

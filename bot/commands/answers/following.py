@@ -68,5 +68,5 @@ def follow_line(ref: str, submission: Submission, site: ServerLinks) -> Line:
 def follows(count: int, shown: Sequence[Line], more: tuple[Line, ...], place: NewsPlace, undo: str) -> Document:
     """Return the list of what somebody follows."""
     heading = words(Strong(f"You follow {facts.counted(count, 'submission')}"))
-    remarks = (words(f"Their news {place.value}"), words("End one: ", Code(undo)))
+    remarks = (words(f"Changes and later versions {place.value}"), words("End one: ", Code(undo)))
     return (Lines((heading,)), Bullets(tuple(shown)), lines((*more, *remarks)))
