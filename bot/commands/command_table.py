@@ -160,6 +160,7 @@ COMMANDS: tuple[Command, ...] = (
         "7",
         ("unsubscribe", "del", "delete", "remove", "rm", "unwatch"),
         Permission.ROOM,
+        more="`subs` lists the subscriptions, each with its number.",
         words=("unsubscribing", "stop", "cancel", "end", "leave", "rid"),
     ),
     Command(

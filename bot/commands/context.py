@@ -184,7 +184,9 @@ async def owned(tx: Transaction, request: CommandRequest) -> ChatSubscription:
         missing = f"{whose} no subscription {int(number)}."
     elif (query := arguments.get("query")) is not None and request.call.command.verb != "edit":
         if _SEVERAL.fullmatch(query):
-            raise UserError(f"Subscriptions end one at a time. To pause all of them instead: {typed(request, 'mute')}")
+            first = f", for example: {typed(request, 'unsub', str(own[0].id))}" if own else ""
+            pause = f"To pause all of them instead: {typed(request, 'mute')}"
+            raise UserError(f"Subscriptions end one at a time{first}\n{pause}")
         canonical = _canonical(query)
         found = [each for each in own if each.query == canonical or query.strip() == each.query]
         missing = f"{whose} no subscription to “{one_line(query, 100)}”."

@@ -102,7 +102,9 @@ def _as_typed(text: str) -> str:
 def nearest_verb(word: str, verbs: Collection[str]) -> str | None:
     """Return the verb whose name or alias resembles *word* most, among *verbs*; None if none does."""
     names = [name for name, command in BY_NAME.items() if command.verb in verbs]
-    near = difflib.get_close_matches(shown(word).lower(), names, n=1, cutoff=_NEAR)
+    typed_word = shown(word).lower()
+    swapped = [name for name in names if len(name) > 2 and sorted(name) == sorted(typed_word)]
+    near = swapped or difflib.get_close_matches(typed_word, names, n=1, cutoff=_NEAR)
     return BY_NAME[near[0]].verb if near else None
 
 

@@ -224,7 +224,7 @@ class Key(StrEnum):
         name="is",
         example="is:pull",
         meaning=f"what it is: {', '.join(IsFlag)}",
-        more=("`is:mine` is what `me ada@example.org` tells, in a direct chat.",),
+        more=("`is:mine` means your addresses, which you name by `me ada@example.org` in a direct chat.",),
         words=("reviewed", "pull", "archived"),
         facts=(FactName.IS_PULL, FactName.IS_COMPLETE, FactName.REVIEWERS, FactName.IS_ARCHIVED),
         rank=13,

@@ -199,6 +199,8 @@ def _slip(word: str) -> tuple[str, str] | None:
             )
         case "!" | "！":
             return "To exclude something, put a minus sign before it,", f"e.g. -{word.lstrip('!！') or 'path:docs/'}"
+        case "{" | "｛":
+            return "Terms are grouped by parentheses,", "e.g. (path:hw/ OR path:docs/)"
         case "[" | "<":
             return _bracketed(word)
         case ":":

@@ -204,6 +204,7 @@ Try it: !pw sub maint:virtio\
         "!pw how do I unsubscribe?",
         snapshot("""\
 !pw unsub ID — end a subscription
+!pw subs lists the subscriptions, each with its number.
 Example: !pw unsub 7 · also: unsubscribe, del, delete, remove, rm, unwatch
 In a room, only moderators may (power level 50, or what the room sets for org.patchbot.subscription).\
 """),
@@ -764,7 +765,13 @@ This room has no subscription to “path:migration/multifd/”.
 Type for example: !pw unsub 1\
 """),
     ),
-    ("!pw unsub all", snapshot("Subscriptions end one at a time. To pause all of them instead: !pw mute")),
+    (
+        "!pw unsub all",
+        snapshot("""\
+Subscriptions end one at a time, for example: !pw unsub 1
+To pause all of them instead: !pw mute\
+"""),
+    ),
     (
         "!pw mute for an hour",
         snapshot("""\
@@ -1277,7 +1284,7 @@ Most wanted
 Everything: !pw help all · queries: !pw help query · one word: !pw help digest\
 """),
     ),
-    ("!pw sbu path:hw/", snapshot("I do not know the command “sbu”. For what I understand, type: !pw help")),
+    ("!pw sbu path:hw/", snapshot("I do not know the command “sbu”. Did you mean “sub”?")),
     (
         "!pw path:hw/",
         snapshot(
@@ -1606,6 +1613,7 @@ Example: follow 2194095 · also: track\
         "How to stop this",
         snapshot("""\
 unsub ID — end a subscription
+subs lists the subscriptions, each with its number.
 Example: unsub 7 · also: unsubscribe, del, delete, remove, rm, unwatch
 mute [ID] [2h] — pause one subscription or all, for a time or until unmute
 Nothing that arrives meanwhile is posted, not even later.
@@ -2045,7 +2053,7 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         snapshot("""\
 {path:hw/ path:docs/}
 ^^^^^^^^^
-A term begins with its key, e.g. path:hw/\
+Terms are grouped by parentheses, e.g. (path:hw/ OR path:docs/)\
 """),
     ),
     (
@@ -2088,7 +2096,13 @@ Subscription 2 has ended.
 Undo: sub is:mine check:fail\
 """),
     ),
-    ("unsub 1 2", snapshot("Subscriptions end one at a time. To pause all of them instead: mute")),
+    (
+        "unsub 1 2",
+        snapshot("""\
+Subscriptions end one at a time, for example: unsub 1
+To pause all of them instead: mute\
+"""),
+    ),
     ("Thanks 🙏", snapshot("(reaction) 👍")),
     ("thx", snapshot("(reaction) 👍")),
     ("great, thank you!", snapshot("(reaction) 👍")),
@@ -2151,7 +2165,7 @@ Without it: UTC. Now: settings\
         "help is",
         snapshot("""\
 is:pull — what it is: mine, pull, complete, reviewed, archived
-is:mine is what me ada@example.org tells, in a direct chat.
+is:mine means your addresses, which you name by me ada@example.org in a direct chat.
 Try it: sub is:pull\
 """),
     ),
