@@ -1,6 +1,7 @@
 """What rooms hear of changes: replies below cards, and cards that a change brings, in virtual time."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -261,12 +262,12 @@ async def test_a_reply_that_cannot_be_written_stays_queued(rig: Rig) -> None:
         posted = await arrived(rig, bot)
         rig.patchwork.set_state(posted.patches[0], "accepted")
         await rig.poll(bot)
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             database.execute(
                 "CREATE TRIGGER broken BEFORE INSERT ON notice WHEN NEW.lane = 2 BEGIN SELECT RAISE(ABORT, 'x'); END"
             )
         await rig.poll(bot)
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             database.execute("DROP TRIGGER broken")
 
         await rig.poll(bot, times=3)
@@ -314,7 +315,7 @@ async def test_a_change_after_the_room_was_replaced_brings_the_card_there(rig: R
 
 def queued(rig: Rig) -> int:
     """How many changes wait to be told."""
-    with sqlite3.connect(rig.folder / "bot.db") as database:
+    with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
         count: int = database.execute("SELECT count(*) FROM queued_change").fetchone()[0]
         return count
 

@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -160,10 +160,10 @@ async def test_a_digest_that_cannot_be_written_is_told_later(tmp_path: Path) -> 
     rig = rig_at(tmp_path, "2026-11-26T12:00", WORKDAYS)
     async with days(rig) as bot:
         await bot.post("first")
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             database.execute("CREATE TRIGGER broken BEFORE UPDATE ON digest BEGIN SELECT RAISE(ABORT, 'broken'); END")
         await bot.at("2026-11-27T09:00")
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             database.execute("DROP TRIGGER broken")
         assert rig.chat.posted == []
         await bot.at("2026-11-27T09:01", "2026-11-27T09:02")

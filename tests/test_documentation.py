@@ -31,6 +31,7 @@ from settings_tables import tables
 
 TOP = Path(__file__).parent.parent
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
+GUIDES = [TOP / f"{name}.md" for name in ("CHANGELOG", "CODE_OF_CONDUCT", "CONTRIBUTING", "RELEASING", "SECURITY")]
 IN_A_DIRECT_CHAT = {"personal.md", "subscriptions.md"}  # whose tables say what is typed there, without the prefix
 _BLOCK = re.compile(r"^ {4,}(?:\$ )?(\S.*)$", re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -108,7 +109,7 @@ def test_files_and_names_of_the_program_are_there() -> None:
     assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", code)] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, TOP / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *GUIDES], ids=lambda page: page.name)
 def test_what_a_page_links_to_is_there(page: Path) -> None:
     for link in _LINK.findall(page.read_text()):
         if "://" not in link:

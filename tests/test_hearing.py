@@ -1,6 +1,7 @@
 """What `on:` and `as:` change in what rooms see, in virtual time."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,5 +117,5 @@ async def test_what_waits_for_a_digest_gets_no_card(rig: Rig) -> None:
 
 def kept_forms(rig: Rig) -> list[str]:
     """The forms of all cards, as the database has them."""
-    with sqlite3.connect(rig.folder / "bot.db") as database:
+    with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
         return [form for (form,) in database.execute("SELECT form FROM card")]

@@ -1,6 +1,7 @@
 """Cards change as their series do, in virtual time."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -210,12 +211,12 @@ async def test_a_series_that_is_forgotten_has_nothing_to_show(rig: Rig) -> None:
         series = await posted(rig, bot)
         rig.patchwork.set_state(series.patches[0], "accepted")
         await bot.settle()
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             database.execute("DELETE FROM patch")
 
         await pass_by(rig, bot, 5)
 
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             assert database.execute("SELECT due_at, edits FROM card").fetchall() == [(None, 0)]
     assert len(rig.chat.posted) == 1
 
@@ -226,7 +227,7 @@ async def test_a_card_that_cannot_be_composed_holds_up_no_other(rig: Rig) -> Non
         await bot.settle()
         series = rig.post("migration/ram.c", patches=2)
         await rig.poll(bot)
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             database.execute("UPDATE card SET why = '[[]]' WHERE room = ?", (OTHER,))
         rig.patchwork.set_state(series.patches[0], "accepted")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,11 +190,11 @@ async def test_a_poll_that_cannot_be_written_leaves_nothing_and_is_found_again(r
         await bot.settle()
         rig.post("migration/ram.c", name="migration: Fix it", patches=2)
         before = dump(rig)
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             database.execute("CREATE TRIGGER broken BEFORE UPDATE ON server BEGIN SELECT RAISE(ABORT, 'broken'); END")
 
         await rig.poll(bot)
-        with sqlite3.connect(rig.folder / "bot.db") as database:
+        with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
             database.execute("DROP TRIGGER broken")
 
         assert dump(rig) == before
@@ -288,5 +289,5 @@ async def test_the_first_poll_comes_with_the_start(rig: Rig) -> None:
 
 def dump(rig: Rig) -> list[str]:
     """Everything that the database holds."""
-    with sqlite3.connect(rig.folder / "bot.db") as database:
+    with closing(sqlite3.connect(rig.folder / "bot.db")) as database, database:
         return list(database.iterdump())

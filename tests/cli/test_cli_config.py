@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot import __version__
 from bot.cli import main
 from support.cli_rig import patchbot, work_in, write_config
 
@@ -27,12 +28,13 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
     status = main(["check-config"])
 
     assert status == 0
-    assert capsys.readouterr().out.replace(str(folder), "FOLDER").splitlines() == snapshot(
+    output = capsys.readouterr().out.replace(str(folder), "FOLDER").replace(__version__, "VERSION")
+    assert output.splitlines() == snapshot(
         [
             "Signs in to https://matrix.example.org as @patchbot:example.org.",
             "Keeps its database in FOLDER/patchbot.db, and its device and keys in FOLDER.",
             "Polls ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel; posts a series that stays incomplete 30 minutes after its first mail.",  # noqa: E501  # as it is printed
-            "Gives Patchwork servers @patchbot:example.org as the contact, in the User-Agent patchwork-matrix-bot/0.1.0 (@patchbot:example.org; installation ID, a random one made at the first start).",  # noqa: E501  # as it is printed
+            "Gives Patchwork servers @patchbot:example.org as the contact, in the User-Agent patchwork-matrix-bot/VERSION (@patchbot:example.org; installation ID, a random one made at the first start).",  # noqa: E501  # as it is printed
             "Tells #migration:example.org about: path:migration/",
             "Answers commands that begin with !pw.",
             "Accepts invitations from *:example.org.",

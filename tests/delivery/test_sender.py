@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -217,7 +218,7 @@ async def test_a_homeserver_whose_clock_is_behind_does_not_show_a_notice_twice(d
 
 async def test_a_notice_of_another_version_of_the_program_is_dead_and_holds_nobody_up(desk: Desk) -> None:
     await desk.write("a", "b")
-    with sqlite3.connect(desk.file) as database:
+    with closing(sqlite3.connect(desk.file)) as database, database:
         database.execute("UPDATE notice SET message = json_set(message, '$.tag.kind', 'hologram') WHERE key = 'a'")
     database.close()
     await desk.write("c", room=OTHER)

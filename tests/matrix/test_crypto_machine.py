@@ -453,6 +453,7 @@ def test_a_step_that_fails_is_not_kept(tmp_path: Path) -> None:
         step()
 
     assert vault.get("kind", "key") is None
+    vault.close()
 
 
 def test_what_is_kept_is_not_in_the_clear(bot: Device, ann: Device) -> None:

@@ -1,5 +1,6 @@
 """Devices that encrypt for each other, without a homeserver between them."""
 
+import weakref
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ class Device:
     def __post_init__(self) -> None:
         """Make it, or take up what is kept of it."""
         self.vault = CryptoStore.open(self.folder)
+        weakref.finalize(self, self.vault.close)  # which Python 3.13 and newer insist on
         with self.vault.transaction(0):
             own = account.load(self.vault, self.user, self.id) or account.create(self.vault, self.user, self.id)
         self.machine = CryptoMachine(self.vault, own, self.clock)
