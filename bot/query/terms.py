@@ -188,6 +188,14 @@ def _foreign_path(text: str) -> tuple[str, str] | None:
     return None
 
 
+_BY_PARENTHESES = "Terms are grouped by parentheses,", "e.g. (path:hw/ OR path:docs/)"
+_FIRST_SIGNS = {
+    "{": _BY_PARENTHESES,
+    "｛": _BY_PARENTHESES,
+    ":": ("Write the value directly after the key and its colon,", "e.g. path:migration/"),
+}
+
+
 def _slip(word: str) -> tuple[str, str] | None:
     """Return the mistake in a word that is likely part of something else, and what to type instead, or None."""
     key, equals, value = word.partition("=")
@@ -199,12 +207,10 @@ def _slip(word: str) -> tuple[str, str] | None:
             )
         case "!" | "！":
             return "To exclude something, put a minus sign before it,", f"e.g. -{word.lstrip('!！') or 'path:docs/'}"
-        case "{" | "｛":
-            return "Terms are grouped by parentheses,", "e.g. (path:hw/ OR path:docs/)"
         case "[" | "<":
             return _bracketed(word)
-        case ":":
-            return "Write the value directly after the key and its colon,", "e.g. path:migration/"
+        case first if first in _FIRST_SIGNS:
+            return _FIRST_SIGNS[first]
     if equals and key_named(key.lower()) is not None:
         return "A key ends with a colon,", f"e.g. {key}:{value or '…'}"
     term = _SIGNS_BEFORE_KEY.sub("", word, count=1)
