@@ -53,6 +53,15 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub("", text)
 
 
+def spelled_out(text: str) -> str:
+    """Return *text* with each character that nobody sees, or that ends a line, as its number: "⟨U+202E⟩"; tabs stay."""
+    return "".join(char if _is_seen(char) else f"⟨U+{ord(char):04X}⟩" for char in text)
+
+
+def _is_seen(char: str) -> bool:
+    return char == "\t" or (char.isprintable() and not _INVISIBLE.match(char))
+
+
 def sendable(text: str) -> str:
     """Return *text* as JSON and every homeserver hold it: no lone surrogates, no controls but tabs and newlines."""
     return _UNSENT.sub("", encodable(text))

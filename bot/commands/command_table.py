@@ -103,7 +103,16 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("series", CommandGroup.LOOK_UPS, "a series with all its patches", (_REF,), "2194095"),
     Command(
-        "diff", CommandGroup.LOOK_UPS, "what a patch changes", (_REF,), "2194095", ("d",), words=("changes", "code")
+        "diff",
+        CommandGroup.LOOK_UPS,
+        "what a patch changes, or what changed between two versions of a series",
+        (Parameter(ParameterKind.RANGE, asked=True),),
+        "2194095",
+        ("d", "interdiff", "range-diff", "rangediff", "compare"),
+        more="In reply to a card, v5..v6 means versions of its series, and v6 alone is compared with the one before. "
+        "Elsewhere name the series, too: 2194095 v5..v6, or both: SERIES..SERIES. Patches are matched as by git "
+        "range-diff, and each changed one has its diff of diffs.",
+        words=("changes", "code", "changed", "versions", "reroll"),
     ),
     Command(
         "checks",

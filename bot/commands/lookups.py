@@ -14,6 +14,7 @@ from bot.commands.request import Answer, CommandRequest
 from bot.commands.resolve_ref import CacheNote, RefResolver, Resolved, ResolvedPatch, ResolvedSeries
 from bot.commands.servers import every_site
 from bot.commands.subscribing import standing_of
+from bot.commands.version_comparison import VersionComparison
 from bot.errors import QueryError, UserError
 from bot.notices.markup import Block, Document
 from bot.patchwork.references import RefKind
@@ -37,6 +38,7 @@ class LookupCommands:
         self._store = context.store
         self._finder = RefResolver(context.places, context.store)
         self._past = context.past
+        self._versions = VersionComparison(self._finder, context.store)
 
     async def show(self, request: CommandRequest) -> Answer:
         """Answer `show` with a patch or a series."""
@@ -47,7 +49,12 @@ class LookupCommands:
         return await self._answer(request, self._series, RefKind.SERIES)
 
     async def diff(self, request: CommandRequest) -> Answer:
-        """Answer `diff` with the diff of a patch, or with the files that a series touches."""
+        """Answer `diff` with the diff of a patch, the files that a series touches, or what changed between versions."""
+        if (text := request.call.arguments.get("range")) is not None:
+            try:
+                return await self._versions.compare(text, request)
+            except UserError as error:
+                return Answer(said(*str(error).split("\n")), is_refusal=True)
         return await self._answer(request, self._diff)
 
     async def checks(self, request: CommandRequest) -> Answer:

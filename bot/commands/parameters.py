@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from bot.commands.version_range import read_range
 from bot.patchwork.references import read_ref
 from bot.query.durations import EXAMPLES, split_duration
 
@@ -30,6 +31,7 @@ class ParameterKind(Enum):
     ROOM = "ROOM"
     TOPIC = "WORD"
     FROM = "FROM"
+    RANGE = "REF, or vA..vB"  # of a patch or series, or of two versions
     REFS = "REFS"  # of patches, with what else follows
     SERVER = "SERVER"
     TOKEN = "TOKEN"  # noqa: S105  # the word in usage lines
@@ -52,11 +54,12 @@ _RESTS = frozenset(
         ParameterKind.TOPIC,
         ParameterKind.VALUE,
         ParameterKind.REF,
+        ParameterKind.RANGE,
         ParameterKind.REFS,
         ParameterKind.TOKEN,
     }
 )
-_REFERENCES = frozenset({ParameterKind.REF, ParameterKind.REFS})
+_REFERENCES = frozenset({ParameterKind.REF, ParameterKind.RANGE, ParameterKind.REFS})
 SETTING_KEYS = ("project", "mode", "timezone", "notify", "flood", "nudge")
 KEYS = f"KEY is {', '.join(SETTING_KEYS[:-1])} or {SETTING_KEYS[-1]}."
 _MISSING = {ParameterKind.KEY: f" {KEYS}", ParameterKind.QUERY: " Say what should match."}
@@ -158,6 +161,11 @@ def _rest(parameter: Parameter, text: str) -> Mapping[str, str]:
     """Return the argument of a parameter that takes all of *text*; none if nothing is left of it."""
     if parameter.kind is ParameterKind.WHICH:
         return _which(text)
+    if parameter.kind is ParameterKind.RANGE:
+        bare = _without_fillers(text, ParameterKind.REF)
+        if read_range(bare) is not None:
+            return {parameter.name: bare}
+        return {"ref": value} if (value := _reference(text)) else {}
     match parameter.kind:
         case ParameterKind.REF:
             value = _reference(text)

@@ -90,6 +90,7 @@ _SETTING: Final = re.compile(
 _SETTING_NAMES: Final = {"notifications": "notify", "notification": "notify", "notif": "notify"}
 _SENTENCE_END: Final = re.compile(r"(?<=[^\W_])[.!…]+\s*\Z|(?<=[/>)\"'])\s*[.!?…]+\s*\Z|\s+[.!?…]+\s*\Z")
 _ADDRESS: Final = re.compile(r"<?(?:[^\W\d_][._+-]?){2,}\d{0,3}@[\w-]+(?:\.[\w-]+)+>?[.,;!?]*")  # ids have more digits
+_OPEN_RANGE: Final = re.compile(r"diff\s+(?:v[\d.]*\d)?\s*\.\.", re.IGNORECASE)  # two dots that end no sentence
 _VERB_END: Final = ".,:;!?…"
 
 
@@ -129,7 +130,7 @@ def _without_courtesy(text: str) -> str:
         bare = rest
     shorter = _CLOSING.sub("", bare)
     bare = shorter if len(shorter.split()) > 1 or _is_known(shorter) else bare
-    return _SENTENCE_END.sub("", bare).strip()
+    return bare.strip() if _OPEN_RANGE.fullmatch(bare) else _SENTENCE_END.sub("", bare).strip()
 
 
 def _spelled_out(text: str) -> str:

@@ -23,6 +23,7 @@ from bot.submission import SubmissionKind, SubmissionRef
 
 MOST_ROWS = 1_000  # of a list that has numbers
 MOST_ASKED_FOR_CHECKS = 10  # patches of a series that the bot does not watch
+MOST_VERSIONS = 100  # of one series
 _EXAMPLE = "2194095"
 _log = structlog.get_logger(__name__)
 
@@ -98,12 +99,30 @@ class RefResolver:
         text = request.call.arguments.get("ref")
         if text is None:
             return await self._in_reply(request)
+        return await self.find_named(text, request, first)
+
+    async def find_named(self, text: str, request: CommandRequest, first: RefKind = RefKind.PATCH) -> Resolved:
+        """Resolve the reference *text*; raises as `find` does."""
         ref = read_ref(text)
         if ref is None:
             raise UserError(f"“{text[:100]}” is not a patch id, a message-id or a link.\n{_example(request)}")
         if ref.may_be_row:
             return await self._numbered(request, ref, first)
         return await self._find(ref, first)
+
+    async def stored_versions(self, found: ResolvedSeries) -> list[Series]:
+        """Return the known versions of a series, in the order of their ids, with the series itself."""
+        name, known = found.place.name, {found.series.id: found.series}
+        async with self._store.reading() as tx:
+            ids = await tx.watch.earlier(name, found.series.id)
+            earlier = [await tx.watch.series(name, number) for number in ids]
+            known |= {series.id: series for series in earlier if series is not None}
+            ends = list(known)
+            while ends and len(known) < MOST_VERSIONS:
+                later = [series for end in ends for series in await tx.versions.following(name, end)]
+                ends = [series.id for series in later if series.id not in known]
+                known |= {series.id: series for series in later if series.id not in known}
+        return [known[number] for number in sorted(known)]
 
     async def series_of(self, found: ResolvedPatch) -> ResolvedSeries:
         """Return the series of a patch, from the server or the store as the patch itself.

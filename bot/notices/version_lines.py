@@ -44,8 +44,7 @@ def since_former(series: Series, former: FormerVersion, page: str) -> Line:
     if is_partial_reroll(series):
         places = [f"{ref.number[0]}/{ref.number[1]}" for ref in series.patches if ref.number]
         return words("partial reroll of ", link, f": {cut(', '.join(places), _MAX_PLACES)}" if places else "")
-    days = days_between(former.series, series)
-    passed = "" if days is None else " (less than a day)" if days == 0 else f" ({_days(days)})"
+    passed = passed_days(former.series, series)
     told = changes(former.compared)
     return words("since ", link, f"{passed}: {told}" if told else passed)
 
@@ -54,6 +53,12 @@ def version_link(series: Series, card: CardPlace | None, page: str) -> Inline:
     """Return a link to the card of a version, or to its *page*; plain text has the version alone."""
     name = str(version_of(series))
     return EventLink(name, card.room, card.event, spelled=False) if card else Link(name, page, spelled=False)
+
+
+def passed_days(before: Series, after: Series) -> str:
+    """Return the time between two versions: " (4 days)"; "" if it is unknown."""
+    days = days_between(before, after)
+    return "" if days is None else " (less than a day)" if days == 0 else f" ({_days(days)})"
 
 
 def _days(days: int) -> str:

@@ -18,7 +18,7 @@ from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
 from bot.patchwork.client import AT_ONCE, PatchworkClient
 from bot.patchwork.discovery import NEWEST, find_version, newer_version
-from bot.patchwork.mails import read_series_mbox
+from bot.patchwork.mails import read_series_bodies, read_series_mbox
 from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.personal import PersonalApi
 from bot.patchwork.references import msgid_of
@@ -53,6 +53,8 @@ _EMPTY_LIST = [("q", "no patch has this name")]  # a page without patches is sho
 _MAX_PAGES = 4  # of a list that belongs to one object
 MAX_FAILED_PAGES = 8  # of one object; each may take as long as the request timeout, so the rest are not requested
 MAX_COMMENTED = 100  # patches whose comments are read one after the other in one call
+MAX_PAGES = 60  # of patches of one series that are read for a command
+_DIFF_BEGIN = 200  # characters of a diff, by which it is found in its mail
 _MAX_REMEMBERED = 2_000
 _READ_ASIDE_BYTES = 128 * 1024
 _log = structlog.get_logger(__name__)
@@ -418,7 +420,37 @@ class PatchworkApi:
             self._remembered.pop(ref.id, None)
         return PatchContents(tuple(patches[ref.id] for ref in refs if ref.id in patches), failures)
 
+    async def bodies(self, series: Series) -> dict[PatchId, str]:
+        """Return the messages and diffs of a series' patches, from its mbox, or else from at most `MAX_PAGES` pages.
+
+        Patches that cannot be read are missing.
+
+        Raises:
+            Temporary: the server cannot be reached.
+        """
+        text = await self._mbox_text(series, or_pages=False) if len(series.patches) > 1 else None
+        read = None if text is None else await asyncio.to_thread(read_series_bodies, text, series)
+        if read is not None:
+            return read
+        bodies: dict[PatchId, str] = {}
+        for start in range(0, min(len(series.patches), MAX_PAGES), AT_ONCE):
+            some = series.patches[start : start + AT_ONCE]
+            pages = await asyncio.gather(*(self._found_page(ref.id) for ref in some))
+            bodies |= {page.patch.id: _body(page) for page in pages if page is not None}
+        return bodies
+
+    async def _found_page(self, patch: PatchId) -> PatchPage | None:
+        try:
+            return await self.patch_page(patch)
+        except NotFound:
+            return None
+
     async def _mbox(self, series: Series, *, or_pages: bool = False) -> dict[PatchId, Patch] | None:
+        text = await self._mbox_text(series, or_pages=or_pages)
+        return None if text is None else await asyncio.to_thread(read_series_mbox, text, series)
+
+    async def _mbox_text(self, series: Series, *, or_pages: bool) -> str | None:
+        """Return the mbox of a series; None if the server has none, or does not give it."""
         try:
             text = await self._client.text(f"/series/{series.id}/mbox/")
         except TransportError as error:
@@ -429,7 +461,7 @@ class PatchworkApi:
             _log.info("series.mbox_missing", series=series.id, reason=str(error))
             return None
         self._incidents.resolve(WALLED, self._all_mboxes)
-        return await asyncio.to_thread(read_series_mbox, text, series)
+        return text
 
     async def _page_of(self, patch: PatchId) -> Patch | TransportError:
         """Return the patch, or the error if it cannot be read."""
@@ -494,6 +526,13 @@ def trailers_in(comments: Sequence[Comment]) -> frozenset[Trailer]:
 def _may_be_pull(patch: Patch) -> bool:
     """Return whether a *patch* from a series mbox may be a pull request: without a diff, or numbered 0."""
     return not patch.files or (patch.number is not None and patch.number[0] == 0)
+
+
+def _body(page: PatchPage) -> str:
+    """Return the message of a patch, which is cut if it is very long, and its whole diff."""
+    text = page.patch.text.partition("\n\n")[2]
+    message = text.partition(page.diff[:_DIFF_BEGIN])[0] if page.diff else text
+    return f"{message}\n---\n\n{page.diff}" if page.diff else message
 
 
 def _place(patch: Patch) -> tuple[tuple[int, int], int]:

@@ -250,6 +250,18 @@ def read_series_mbox(text: str, series: Series) -> dict[PatchId, Patch] | None:
     return read if len(read) == len(refs) else None
 
 
+def read_series_bodies(text: str, series: Series) -> dict[PatchId, str] | None:
+    """Return the body of each patch's mail in a series mbox; None if the mbox does not match the series exactly."""
+    ids = {ref.id for ref in series.patches}
+    bodies: dict[PatchId, str] = {}
+    for headers, body in _parts(text):
+        number = _patch_id(headers)
+        if number not in ids or number in bodies:
+            return None
+        bodies[number] = body
+    return bodies if len(bodies) == len(ids) else None
+
+
 def _parts(text: str) -> list[tuple[dict[str, str], str]]:
     starts = [match for _, match in zip(range(_MAX_PARTS), _PART.finditer(text), strict=False)]
     edges = [*(match.start() for match in starts), len(text)]

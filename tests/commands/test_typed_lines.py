@@ -62,7 +62,7 @@ The bot
 Looking patches up
 • !pw show REF — a patch or a series, by id, message-id or link
 • !pw series REF — a series with all its patches
-• !pw diff REF — what a patch changes
+• !pw diff REF, or vA..vB — what a patch changes, or what changed between two versions of a series
 • !pw checks REF — the checks of a patch
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
@@ -653,6 +653,48 @@ Migration of a card
 https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
 No comments yet.\
 """),
+    ),
+    (
+        "↩!pw diff v5..v6",
+        snapshot("Of this series I know v1, but not v6. Name both by id or link instead: !pw diff SERIES..SERIES"),
+    ),
+    (
+        "↩!pw diff v2",
+        snapshot("Of this series I know v1, but not v2. Name both by id or link instead: !pw diff SERIES..SERIES"),
+    ),
+    (
+        "!pw diff v1..v2",
+        snapshot("""\
+Which one? Name it, or type this in reply to a card.
+Example: !pw diff 2194095\
+"""),
+    ),
+    (
+        "!pw diff 1..2",
+        snapshot("""\
+[0/2] Change number 2
+https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both
+v1 → v1 (1 day): 2 new, 1 dropped
+• − 1 Change number 1 · dropped
+• + 1 Change number 2, part 1 · new
+• + 2 Change number 2, part 2 · new\
+"""),
+    ),
+    (
+        "!pw diff 3 v1..v2",
+        snapshot("Of this series I know v1, but not v2. Name both by id or link instead: !pw diff SERIES..SERIES"),
+    ),
+    (
+        "!pw diff ..",
+        snapshot(
+            "Name both versions, in reply to a card or with the series, or two series by ids or links: !pw diff v5..v6 · !pw diff 2194095 v5..v6 · !pw diff 12..34"
+        ),
+    ),
+    (
+        "!pw range-diff foo..bar",
+        snapshot(
+            "Name both versions, in reply to a card or with the series, or two series by ids or links: !pw diff v5..v6 · !pw diff 2194095 v5..v6 · !pw diff 12..34"
+        ),
     ),
     ("↩!pw thanks!", snapshot("(reaction) 👍")),
     (
@@ -2303,7 +2345,7 @@ The bot
 Looking patches up
 • !pw show REF — a patch or a series, by id, message-id or link
 • !pw series REF — a series with all its patches
-• !pw diff REF — what a patch changes
+• !pw diff REF, or vA..vB — what a patch changes, or what changed between two versions of a series
 • !pw checks REF — the checks of a patch
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
