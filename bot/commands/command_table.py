@@ -115,6 +115,16 @@ COMMANDS: tuple[Command, ...] = (
         words=("changes", "code", "changed", "versions", "reroll"),
     ),
     Command(
+        "also",
+        CommandGroup.LOOK_UPS,
+        "other open series that touch the same files",
+        (Parameter(ParameterKind.LISTED, asked=True),),
+        "2194095",
+        ("overlaps", "conflicts"),
+        more="Those with the most files in common come first; of each series the newest version counts.",
+        words=("conflict", "overlap", "overlapping", "flight", "touches"),
+    ),
+    Command(
         "checks",
         CommandGroup.LOOK_UPS,
         "the checks of a patch",

@@ -32,6 +32,7 @@ def handlers(
         "show": lookups.show,
         "series": lookups.series,
         "diff": lookups.diff,
+        "also": lookups.also,
         "checks": lookups.checks,
         "comments": lookups.comments,
         "find": lookups.find,

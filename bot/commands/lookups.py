@@ -7,6 +7,7 @@ from dataclasses import replace
 from bot.commands.answers.patch import diff_shown, diffstat_shown, patch_shown, said, series_shown
 from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, found_shown
 from bot.commands.context import CommandContext
+from bot.commands.overlaps import overlaps_of
 from bot.commands.patch_details import checks_of, comments_of
 from bot.commands.query_notes import query_notes
 from bot.commands.queues import QueuePage, queue_answer
@@ -56,6 +57,10 @@ class LookupCommands:
             except UserError as error:
                 return Answer(said(*str(error).split("\n")), is_refusal=True)
         return await self._answer(request, self._diff)
+
+    async def also(self, request: CommandRequest) -> Answer:
+        """Answer `also` with other open submissions that touch the same files."""
+        return await self._answer(request, lambda resolved: overlaps_of(resolved, self._finder, self._store, request))
 
     async def checks(self, request: CommandRequest) -> Answer:
         """Answer `checks` with the checks of a patch, or of the patches of a series."""

@@ -14,6 +14,7 @@ _WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"(?!\S)|'([^']*+)'(?!\S)|(\S++))"
 _MARKDOWN_LINK = re.compile(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(<?([^\s()<>]+)>?\)")
 _ESCAPED = re.compile(r'\\(["\\])')
 _NAMED_ADDRESS = re.compile(r"<[^\s<>@]+@[^\s<>@]+>[.,;]?\Z")  # Ada <ada@example.org>
+_CONTINUED = re.compile(r"(.*?)(?:^|\s)from\s+#?([1-9]\d{0,5})[.,;:!]*", re.IGNORECASE | re.DOTALL)
 _QUOTES = "\"'"
 
 
@@ -32,6 +33,7 @@ class ParameterKind(Enum):
     TOPIC = "WORD"
     FROM = "FROM"
     RANGE = "REF, or vA..vB"  # of a patch or series, or of two versions
+    LISTED = "REF [from N]"  # of a patch or series, before the number of a line to continue from
     REFS = "REFS"  # of patches, with what else follows
     SERVER = "SERVER"
     TOKEN = "TOKEN"  # noqa: S105  # the word in usage lines
@@ -55,11 +57,12 @@ _RESTS = frozenset(
         ParameterKind.VALUE,
         ParameterKind.REF,
         ParameterKind.RANGE,
+        ParameterKind.LISTED,
         ParameterKind.REFS,
         ParameterKind.TOKEN,
     }
 )
-_REFERENCES = frozenset({ParameterKind.REF, ParameterKind.RANGE, ParameterKind.REFS})
+_REFERENCES = frozenset({ParameterKind.REF, ParameterKind.RANGE, ParameterKind.LISTED, ParameterKind.REFS})
 SETTING_KEYS = ("project", "mode", "timezone", "notify", "flood", "nudge")
 KEYS = f"KEY is {', '.join(SETTING_KEYS[:-1])} or {SETTING_KEYS[-1]}."
 _MISSING = {ParameterKind.KEY: f" {KEYS}", ParameterKind.QUERY: " Say what should match."}
@@ -166,6 +169,8 @@ def _rest(parameter: Parameter, text: str) -> Mapping[str, str]:
         if read_range(bare) is not None:
             return {parameter.name: bare}
         return {"ref": value} if (value := _reference(text)) else {}
+    if parameter.kind is ParameterKind.LISTED:
+        return _listed(text)
     match parameter.kind:
         case ParameterKind.REF:
             value = _reference(text)
@@ -174,6 +179,14 @@ def _rest(parameter: Parameter, text: str) -> Mapping[str, str]:
         case _:
             value = text
     return {parameter.name: value} if value or parameter.kind is ParameterKind.VALUE else {}
+
+
+def _listed(text: str) -> Mapping[str, str]:
+    """Return the reference in *text* as "ref", and the number behind it as "from"."""
+    arguments: dict[str, str] = {}
+    if (continued := _CONTINUED.fullmatch(text)) is not None:
+        text, arguments["from"] = continued[1].strip(), continued[2]
+    return arguments | ({"ref": ref} if (ref := _reference(text)) else {})
 
 
 def _which(text: str) -> Mapping[str, str]:

@@ -27,8 +27,10 @@ _GREETING: Final = re.compile(
     r"(?:\s+(?:there|bot|patchbot|all|everyone))?[\s,.!:;-]*",
     re.IGNORECASE,
 )
+_AFTER_ALSO: Final = "show|(?:un)?sub|find|test|diff|help|checks|comments|mute|set"  # else it is the command
 _REQUEST: Final = re.compile(
-    r"(?:(?:please|pls|plz|kindly|just|now|then|ok|okay|so|and|also|bot|(?:can|could|would|will) (?:you|u|we|i)"
+    r"(?:(?:please|pls|plz|kindly|just|now|then|ok|okay|so|and|bot"
+    rf"|also(?=\s+(?:{_AFTER_ALSO})\b)|(?:can|could|would|will) (?:you|u|we|i)"
     r"|i(?: would|'d)? (?:want|like|need) (?:you )?to|i wanna|let'?s|let us|go ahead and|try to)\b[\s,]*)+",
     re.IGNORECASE,
 )

@@ -24,6 +24,7 @@ from bot.store.follow_book import FollowBook
 from bot.store.inbox_book import InboxBook
 from bot.store.nudge_book import NudgeBook
 from bot.store.outbox_book import OutboxBook
+from bot.store.overlap_book import OverlapBook
 from bot.store.patch_book import VersionBook
 from bot.store.poll_book import PollBook, SweepBook
 from bot.store.queue_book import QueueBook
@@ -86,6 +87,11 @@ class Transaction:
     def versions(self) -> VersionBook:
         """The links between versions of series."""
         return VersionBook(self._connection)
+
+    @cached_property
+    def overlaps(self) -> OverlapBook:
+        """The open submissions that touch the same files."""
+        return OverlapBook(self._connection, self.now)
 
     @cached_property
     def queued(self) -> QueuedChangeBook:

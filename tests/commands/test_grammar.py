@@ -264,7 +264,8 @@ def test_any_text_is_a_call_that_fits_the_table_or_a_mistake_of_one_line(name: s
     else:
         of_table = {parameter.name: parameter for parameter in told.command.parameters}
         required = {name for name, parameter in of_table.items() if not (parameter.optional or parameter.asked)}
-        possible = of_table.keys() | ({"id", "query"} if "which" in of_table else set())
+        others = {"which": {"id", "query"}, "range": {"ref"}, "listed": {"ref", "from"}}
+        possible = of_table.keys() | {name for kind in of_table for name in others.get(kind, ())}
         assert required <= told.arguments.keys() <= possible
 
 

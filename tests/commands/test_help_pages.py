@@ -35,6 +35,7 @@ Looking patches up
 • !pw show REF — a patch or a series, by id, message-id or link
 • !pw series REF — a series with all its patches
 • !pw diff REF, or vA..vB — what a patch changes, or what changed between two versions of a series
+• !pw also REF [from N] — other open series that touch the same files
 • !pw checks REF — the checks of a patch
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query

@@ -63,6 +63,7 @@ Looking patches up
 • !pw show REF — a patch or a series, by id, message-id or link
 • !pw series REF — a series with all its patches
 • !pw diff REF, or vA..vB — what a patch changes, or what changed between two versions of a series
+• !pw also REF [from N] — other open series that touch the same files
 • !pw checks REF — the checks of a patch
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
@@ -653,48 +654,6 @@ Migration of a card
 https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
 No comments yet.\
 """),
-    ),
-    (
-        "↩!pw diff v5..v6",
-        snapshot("Of this series I know v1, but not v6. Name both by id or link instead: !pw diff SERIES..SERIES"),
-    ),
-    (
-        "↩!pw diff v2",
-        snapshot("Of this series I know v1, but not v2. Name both by id or link instead: !pw diff SERIES..SERIES"),
-    ),
-    (
-        "!pw diff v1..v2",
-        snapshot("""\
-Which one? Name it, or type this in reply to a card.
-Example: !pw diff 2194095\
-"""),
-    ),
-    (
-        "!pw diff 1..2",
-        snapshot("""\
-[0/2] Change number 2
-https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both
-v1 → v1 (1 day): 2 new, 1 dropped
-• − 1 Change number 1 · dropped
-• + 1 Change number 2, part 1 · new
-• + 2 Change number 2, part 2 · new\
-"""),
-    ),
-    (
-        "!pw diff 3 v1..v2",
-        snapshot("Of this series I know v1, but not v2. Name both by id or link instead: !pw diff SERIES..SERIES"),
-    ),
-    (
-        "!pw diff ..",
-        snapshot(
-            "Name both versions, in reply to a card or with the series, or two series by ids or links: !pw diff v5..v6 · !pw diff 2194095 v5..v6 · !pw diff 12..34"
-        ),
-    ),
-    (
-        "!pw range-diff foo..bar",
-        snapshot(
-            "Name both versions, in reply to a card or with the series, or two series by ids or links: !pw diff v5..v6 · !pw diff 2194095 v5..v6 · !pw diff 12..34"
-        ),
     ),
     ("↩!pw thanks!", snapshot("(reaction) 👍")),
     (
@@ -1575,6 +1534,102 @@ In a room, only moderators may (power level 50, or what the room sets for org.pa
 """),
     ),
     ("!pw set nudge 21d", snapshot("nudge only applies to direct chats; it is about your own patches.")),
+        "↩!pw diff v5..v6",
+        snapshot("Of this series I know v1, but not v6. Name both by id or link instead: !pw diff SERIES..SERIES"),
+    ),
+    (
+        "↩!pw diff v2",
+        snapshot("Of this series I know v1, but not v2. Name both by id or link instead: !pw diff SERIES..SERIES"),
+    ),
+    (
+        "!pw diff v1..v2",
+        snapshot("""\
+Which one? Name it, or type this in reply to a card.
+Example: !pw diff 2194095\
+"""),
+    ),
+    (
+        "!pw diff 1..2",
+        snapshot("""\
+[0/2] Change number 2
+https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both
+v1 → v1 (1 day): 2 new, 1 dropped
+• − 1 Change number 1 · dropped
+• + 1 Change number 2, part 1 · new
+• + 2 Change number 2, part 2 · new\
+"""),
+    ),
+    (
+        "!pw diff 3 v1..v2",
+        snapshot("Of this series I know v1, but not v2. Name both by id or link instead: !pw diff SERIES..SERIES"),
+    ),
+    (
+        "!pw diff ..",
+        snapshot(
+            "Name both versions, in reply to a card or with the series, or two series by ids or links: !pw diff v5..v6 · !pw diff 2194095 v5..v6 · !pw diff 12..34"
+        ),
+    ),
+    (
+        "!pw range-diff foo..bar",
+        snapshot(
+            "Name both versions, in reply to a card or with the series, or two series by ids or links: !pw diff v5..v6 · !pw diff 2194095 v5..v6 · !pw diff 12..34"
+        ),
+    ),
+    (
+        "↩!pw also",
+        snapshot("""\
+Migration of a card
+https://patchwork.example.org/project/qemu-devel/patch/20260113000420.13-1-ada@example.org/
+4 other open submissions touch its file:
+• [0/2] Change number 10 · Ada Sample · New · 1 file: migration/ram.c
+• Change number 7 · Ada Sample · New · 1 file: migration/ram.c
+• [0/2] Change number 4 · Ada Sample · New · 1 file: migration/ram.c
+• Change number 1 · Ada Sample · New · 1 file: migration/ram.c\
+"""),
+    ),
+    (
+        "!pw also 3",
+        snapshot("""\
+[2/2] Change number 2, part 2
+https://patchwork.example.org/project/qemu-devel/patch/20260102235900.2-2-ada@example.org/
+3 other open submissions touch some of its 2 files:
+• Change number 11 · Ada Sample · New · 2 files: hw/virtio/net.c, migration/vmstate.c
+• [0/2] Change number 8 · Ada Sample · New · 2 files: hw/virtio/net.c, migration/vmstate.c
+• Change number 5 · Ada Sample · New · 2 files: hw/virtio/net.c, migration/vmstate.c\
+"""),
+    ),
+    (
+        "!pw also patch 4 from 2",
+        snapshot("""\
+Change number 3
+https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@example.org/
+3 other open submissions touch its file:
+• Change number 9 · Ada Sample · New · 1 file: docs/devel/index.rst
+• [0/2] Change number 6 · Ada Sample · New · 1 file: docs/devel/index.rst\
+"""),
+    ),
+    (
+        "!pw also show 3",
+        snapshot("""\
+[2/2] Change number 2, part 2
+https://patchwork.example.org/project/qemu-devel/patch/20260102235900.2-2-ada@example.org/
+Ada Sample · 2026-01-02
+in Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both>
+New
++2 −2 in 2 files
+• hw/virtio/net.c +1 −1
+• migration/vmstate.c +1 −1
+b4 shazam 20260102235900.2-2-ada@example.org
+git-pw patch apply 3\
+"""),
+    ),
+    (
+        "!pw overlaps nonsense",
+        snapshot("""\
+“nonsense” is not a patch id, a message-id or a link.
+Example: !pw also 2194095\
+"""),
+    ),
 ]
 
 # Somebody in a direct chat.
@@ -2346,6 +2401,7 @@ Looking patches up
 • !pw show REF — a patch or a series, by id, message-id or link
 • !pw series REF — a series with all its patches
 • !pw diff REF, or vA..vB — what a patch changes, or what changed between two versions of a series
+• !pw also REF [from N] — other open series that touch the same files
 • !pw checks REF — the checks of a patch
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query

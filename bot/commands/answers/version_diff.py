@@ -6,12 +6,12 @@ from typing import Final
 
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, series_title
-from bot.notices.markup import Block, Bullets, Details, Document, Line, cut, lines, longest, words
+from bot.notices.markup import Block, Bullets, Details, Document, Line, lines, longest, words
 from bot.notices.version_lines import changes, passed_days
 from bot.patchwork.model import PatchRef, Series, bare_subject, version_of
 from bot.patchwork.range_diff import PatchChange, PatchPair, counted
 from bot.patchwork.version_diff import MAX_PATCHES, Interdiff, VersionDiff
-from bot.text import spelled_out
+from bot.text import cut, spelled_out
 
 MAX_ROWS: Final = 25
 _MAX_TITLE: Final = 70
