@@ -1534,6 +1534,7 @@ In a room, only moderators may (power level 50, or what the room sets for org.pa
 """),
     ),
     ("!pw set nudge 21d", snapshot("nudge only applies to direct chats; it is about your own patches.")),
+    (
         "↩!pw diff v5..v6",
         snapshot("Of this series I know v1, but not v6. Name both by id or link instead: !pw diff SERIES..SERIES"),
     ),
