@@ -1,5 +1,6 @@
 import gc
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -33,6 +34,9 @@ def pytest_configure() -> None:
     """Have temporary folders made in memory, unless somebody says where; the workers get theirs below."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory_folder(tempfile.gettempdir()))
     compiled_statements.share()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So it is for what a shell runs in the background, and for the programs that tests start and interrupt
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
