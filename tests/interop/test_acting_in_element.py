@@ -76,6 +76,7 @@ async def scene(stage: Stage, elements: Elements) -> AsyncIterator[Scene]:
     token = patchwork.add_token(ADMIN)
     ann = await elements.newcomer(only_signed=True)
     async with stage.running() as bot:
+        await stage.until(lambda: "device.signed" in bot.said())  # she reads nothing from a device that is not
         chat = await ann.create_direct(stage.me)
         await ann.hears(chat, stage.me, 1)  # the welcome
         yield Scene(stage, bot, ann, chat, token, [token])

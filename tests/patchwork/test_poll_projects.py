@@ -140,7 +140,7 @@ async def test_a_project_that_is_not_there_is_asked_for_again_within_minutes() -
         ),
         (an_error(404), "does not show the project two: HTTP 404 (text/html), not from Patchwork itself"),
         (an_error(502), "does not show the project two: HTTP 502"),
-        (Response(200, {"content-type": "application/json"}, b"{}"), "does not show the project two: not _Project"),
+        (Response(200, {"content-type": "application/json"}, b"{}"), "does not show the project two: not ProjectRow"),
         (not_found("Project"), "has no project two"),
     ],
 )
