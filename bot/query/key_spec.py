@@ -85,6 +85,7 @@ class KeySpec(ABC):
     is_single: bool = False
     may_begin_with_dash: bool = False
     is_literal: bool = False
+    narrowed_by: FactName | None = None  # the words or the number in it let a database leave out patches
 
     @abstractmethod
     def read(self, text: str) -> Value:

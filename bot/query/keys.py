@@ -100,6 +100,7 @@ class Key(StrEnum):
         more=("A whole address, `@domain`, or a part of the name: `from:ada`.",),
         words=("authors", "submitters", "sender", "sent", "somebody", "person", "people"),
         facts=(FactName.SUBMITTER,),
+        narrowed_by=FactName.SUBMITTER,
         a_name="a name",
         rank=3,
         part_rank=7,
@@ -111,6 +112,7 @@ class Key(StrEnum):
         meaning="who it was sent to",
         more=("A whole address, or `@domain`.",),
         facts=(FactName.TO,),
+        narrowed_by=FactName.TO,
         addresses=lambda facts: facts.to,
         rank=4,
     )
@@ -120,6 +122,7 @@ class Key(StrEnum):
         meaning="who else it was sent to",
         more=("A whole address, or `@domain`.",),
         facts=(FactName.CC,),
+        narrowed_by=FactName.CC,
         addresses=lambda facts: facts.cc,
         rank=5,
     )
@@ -132,6 +135,7 @@ class Key(StrEnum):
         more=("A word without a key means the same. All words must be there, in any order.",),
         words=("word", "words", "regex", "regexp", "regular"),
         facts=(FactName.SUBJECTS,),
+        narrowed_by=FactName.SUBJECTS,
         rank=8,
     )
     PREFIX = PrefixKey(
@@ -142,6 +146,7 @@ class Key(StrEnum):
         more=("Such as RFC, RESEND, PULL or net-next; `-prefix:RFC`, or just `-RFC`, leaves RFCs out.",),
         words=("rfc", "rfcs", "prefixes", "tags", "resend"),
         facts=(FactName.PREFIXES,),
+        narrowed_by=FactName.PREFIXES,
         names=lambda facts: facts.prefixes,
         rank=9,
     )
@@ -152,6 +157,7 @@ class Key(StrEnum):
         meaning="which version of a series",
         more=("`version:1` is the first; `>=`, `<=`, `>` and `<` may stand before the number.",),
         facts=(FactName.VERSION,),
+        narrowed_by=FactName.VERSION,
         number=lambda facts: facts.version,
         spelled=lambda number: f"v{number}",
         is_single=True,
@@ -163,6 +169,7 @@ class Key(StrEnum):
         meaning="how many patches it has",
         more=("`patches:1` is a single patch.",),
         facts=(FactName.TOTAL,),
+        narrowed_by=FactName.TOTAL,
         number=lambda facts: facts.total,
         spelled=lambda number: f"{number} {'patch' if number == 1 else 'patches'}",
         is_single=True,
@@ -175,6 +182,7 @@ class Key(StrEnum):
         more=("`set project qemu-devel` spares it in each query.",),
         words=("lists", "mailing", "projects"),
         facts=(FactName.PROJECT,),
+        narrowed_by=FactName.PROJECT,
         names=lambda facts: (facts.project,),
         rank=14,
         is_single=True,
@@ -207,6 +215,7 @@ class Key(StrEnum):
         more=("The name of a Patchwork user, as its pages show it.",),
         words=("assigned", "delegated"),
         facts=(FactName.DELEGATE,),
+        narrowed_by=FactName.DELEGATE,
         names=lambda facts: (facts.delegate,) if facts.delegate else (),
         nothing=("a patch without a delegate",),
         rank=10,

@@ -144,7 +144,7 @@ def _of_value(key: Key, value: Value, files: Sequence[Maintainers]) -> Condition
         case Regex():
             return _of_regex(value) if key is Key.SUBJECT else ANYTHING
         case Bound():
-            return _between(_NUMBERS[key], value) if key in _NUMBERS else ANYTHING
+            return ANYTHING if key.spec.narrowed_by is None else _between(key.spec.narrowed_by, value)
         case CheckCondition(state, context):
             return IsOneOf(FactName.CHECK, (state.value,)) if context is None else ANYTHING
         case Age():
@@ -163,8 +163,8 @@ def _of_text(key: Key, value: str, files: Sequence[Maintainers]) -> Condition:
             return _any_of(_covers(file, section) for file in files for section in file.find(value))
         case Key.STATE:
             return IsOneOf(FactName.STATE, (value,))
-        case _ if key in _TEXTS:
-            return HasText(_TEXTS[key], tuple(folded(value).split()))
+        case _ if key.spec.narrowed_by is not None:
+            return HasText(key.spec.narrowed_by, tuple(folded(value).split()))
         case _:
             return ANYTHING
 
@@ -295,16 +295,6 @@ def _limited(condition: Condition, room: int) -> Condition:
     return _all_of(kept)
 
 
-_TEXTS: Final[Mapping[Key, FactName]] = {
-    Key.FROM: FactName.SUBMITTER,
-    Key.TO: FactName.TO,
-    Key.CC: FactName.CC,
-    Key.SUBJECT: FactName.SUBJECTS,
-    Key.PREFIX: FactName.PREFIXES,
-    Key.DELEGATE: FactName.DELEGATE,
-    Key.PROJECT: FactName.PROJECT,
-}
-_NUMBERS: Final[Mapping[Key, FactName]] = {Key.VERSION: FactName.VERSION, Key.PATCHES: FactName.TOTAL}
 _FLAGS: Final[Mapping[IsFlag, FactName]] = {
     IsFlag.PULL: FactName.IS_PULL,
     IsFlag.COMPLETE: FactName.IS_COMPLETE,

@@ -86,10 +86,7 @@ def test_no_module_has_a_second_table_of_keys() -> None:
         if (names := list(tables_of_keys(tree)))
     }
 
-    assert tables == {
-        "query/keys.py": ["_SHORT_NAMES", "_NAMES", "_NAMES_ELSEWHERE"],  # made of the keys
-        "query/prefilter.py": ["_TEXTS", "_NUMBERS"],  # which columns the database may look at first
-    }
+    assert tables == {"query/keys.py": ["_SHORT_NAMES", "_NAMES", "_NAMES_ELSEWHERE"]}  # made of the keys
 
 
 @pytest.mark.parametrize(
