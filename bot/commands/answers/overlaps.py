@@ -5,9 +5,10 @@ from typing import Final
 
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, submission_title
-from bot.notices.markup import Bullets, Code, Document, Line, Link, Title, cut, lines, words
+from bot.notices.markup import Bullets, Code, Document, Line, Link, Title, lines, words
 from bot.patchwork.model import version_of
 from bot.submission import Submission
+from bot.text import cut
 
 _MAX_TITLE: Final = 100
 _MAX_PATHS: Final = 3
