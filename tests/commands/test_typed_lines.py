@@ -67,6 +67,7 @@ Looking patches up
 • !pw checks REF — the checks of a patch
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
+• !pw queue [QUERY] [PAGE] — what is open here and whose turn it is, with the reason
 Subscriptions
 • !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription
@@ -119,6 +120,7 @@ QUERY is made of terms, such as path:migration/ from:@example.org -prefix:RFC. A
 • check:fail or check:fail/build* — the result of its checks
 • is:pull — what it is: mine, pull, complete, reviewed, archived
 • stale:14d — for how long nothing has happened to it
+• turn:review — whose turn it is: failing, author, ready, review
 • text:kmalloc — words of the mail
 • on:new,state — which news to post: new, revision, state, check, comment
 • as:compact — how a new series is shown: card, or compact (two lines)
@@ -1024,15 +1026,15 @@ Subscribe: !pw sub path:nothing/here/\
         "!pw find path:migration/",
         snapshot("""\
 9 matches for path:migration/
-• Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · 2026-01-13 · New
-• Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
-• Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
-• Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
-• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
-• Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
+• #1 Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · 2026-01-13 · New
+• #2 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
+• #3 Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
+• #4 Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
+• #5 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
+• #6 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
+• #7 Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
+• #8 Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
+• #9 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -1040,16 +1042,16 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         "!pw find from ada",
         snapshot("""\
 The newest 10 matches for from:ada
-• Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · 2026-01-13 · New
-• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
-• Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
-• Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
-• Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
-• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
-• Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
+• #1 Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · 2026-01-13 · New
+• #2 Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
+• #3 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
+• #4 Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
+• #5 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
+• #6 Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
+• #7 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
+• #8 Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
+• #9 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
+• #10 Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -1073,8 +1075,8 @@ No watched project matches this query, or none has been read yet.\
         "!pw find stale:5d path:docs/",
         snapshot("""\
 2 matches for stale:5d path:docs/
-• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
-• Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
+• #1 Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
+• #2 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -1631,6 +1633,125 @@ git-pw patch apply 3\
 Example: !pw also 2194095\
 """),
     ),
+    (
+        "!pw queue",
+        snapshot("""\
+Queue: 9 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #4 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #5 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #6 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #7 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #8 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #9 Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · new · no reply yet\
+"""),
+    ),
+    (
+        "!pw my queue",
+        snapshot("""\
+Queue: 9 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #4 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #5 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #6 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #7 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #8 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #9 Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · new · no reply yet\
+"""),
+    ),
+    (
+        "!pw queue path:migration/",
+        snapshot("""\
+Queue: 9 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #4 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #5 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #6 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #7 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #8 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #9 Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · new · no reply yet\
+"""),
+    ),
+    (
+        "!pw queue failing",
+        snapshot("""\
+Nothing is open here that matches that.
+In all projects: !pw find turn:failing\
+"""),
+    ),
+    (
+        "!pw queue turn:review",
+        snapshot("""\
+Queue: 9 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #4 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #5 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #6 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #7 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #8 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #9 Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · new · no reply yet\
+"""),
+    ),
+    (
+        "!pw what needs review?",
+        snapshot("""\
+Queue: 9 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #4 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #5 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #6 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #7 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #8 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #9 Migration of a card <https://patchwork.example.org/project/qemu-devel/list/?series=13&state=*&archive=both> · Ada Sample · new · no reply yet\
+"""),
+    ),
+    (
+        "!pw show #1",
+        snapshot("""\
+Change number 1
+https://patchwork.example.org/project/qemu-devel/patch/20260101235900.1-1-ada@example.org/
+Ada Sample · 2026-01-01
+in Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
+New
+• migration/ram.c +1 −1
+b4 shazam 20260101235900.1-1-ada@example.org
+git-pw patch apply 1\
+"""),
+    ),
+    ("!pw queue 7", snapshot("That is page 7 of a shorter queue. From its beginning: !pw queue")),
+    (
+        "!pw queue turn:mine",
+        snapshot("""\
+I cannot read this query, and nothing was changed:
+turn:mine
+     ^^^^
+turn: takes failing, author, ready or review.\
+"""),
+    ),
+    (
+        "!pw help turn:",
+        snapshot("""\
+turn:review — whose turn it is: failing, author, ready, review
+failing: a check fails; author: the submitter has to answer; ready: all reviewed; review: the rest.
+Only of what is open; only in !pw queue, !pw find, and subscriptions with digest:.
+Try it: !pw sub turn:review digest:"Mon-Fri 09:00"\
+"""),
+    ),
 ]
 
 # Somebody in a direct chat.
@@ -2060,16 +2181,16 @@ No comments yet.\
         "find from:ada@example.org state:new",
         snapshot("""\
 The newest 10 matches for from:ada@example.org state:new
-• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
-• Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
-• Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
-• Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
-• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
-• Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
-• Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
+• #1 Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
+• #2 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
+• #3 Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
+• #4 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
+• #5 Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
+• #6 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
+• #7 Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
+• #8 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
+• #9 Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
+• #10 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -2077,10 +2198,10 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         "find F: hw/virtio/",
         snapshot("""\
 4 matches for path:hw/virtio/
-• Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
-• Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
+• #1 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
+• #2 Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
+• #3 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
+• #4 Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -2088,7 +2209,7 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         "find subject:“number 3”",
         snapshot("""\
 1 match for subject:"number 3"
-• Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
+• #1 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -2104,16 +2225,16 @@ Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
         "find from:ada, state:new",
         snapshot("""\
 The newest 10 matches for from:ada state:new
-• Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
-• Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
-• Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
-• Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
-• Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
-• Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
-• Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
+• #1 Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · 2026-01-12 · New
+• #2 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
+• #3 Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
+• #4 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 2026-01-09 · New
+• #5 Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
+• #6 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
+• #7 Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 2026-01-06 · New
+• #8 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
+• #9 Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
+• #10 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 2026-01-03 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -2136,14 +2257,14 @@ This quote is not closed. End it with a ".\
         "find path:migration/ –prefix:RFC",
         snapshot("""\
 8 matches for path:migration/ -prefix:RFC
-• Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
-• Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
-• Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
-• Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
-• Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
-• Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
-• Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
-• Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
+• #1 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 2026-01-11 · New
+• #2 Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2026-01-10 · New
+• #3 Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 2026-01-08 · New
+• #4 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 2026-01-07 · New
+• #5 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 2026-01-05 · New
+• #6 Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 2026-01-04 · New
+• #7 Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 2026-01-02 · New
+• #8 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 2026-01-01 · New
 Watched: qemu-devel (sample) since 2026-01-01 00:00 UTC.\
 """),
     ),
@@ -2303,88 +2424,128 @@ Example: sub path:migration/ -prefix:RFC · also: subscribe, add, watch\
     ("leave", snapshot("That is only for the bot's admins.")),
     ("rooms", snapshot("That is only for the bot's admins.")),
     (
-        "follow 3",
+        "queue",
         snapshot("""\
-👀 You follow Change number 3
-Its state, checks that get worse, reviews, comments and later versions come here.
-Undo: unfollow 3\
-"""),
-    ),
-    ("follow series 3", snapshot("You follow that already; nothing was changed.")),
-    (
-        "follows",
-        snapshot("""\
-You follow 1 submission
-• 3 · Change number 3 · New
-Changes and later versions come here.
-End one: unfollow 3\
-"""),
-    ),
-    (
-        "unfollow 3",
-        snapshot("""\
-You no longer follow Change number 3
-Undo: follow 3\
+Queue: 12 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 9 days old · no reply for 9 days
+• #4 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #5 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #6 [0/2] Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 6 days old · no reply for 6 days
+• #7 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #8 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #9 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 3 days old · no reply for 3 days
+• #10 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #11 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #12 [0/2] Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · new · no reply yet\
 """),
     ),
     (
-        "what do I follow?",
+        "what's mine",
         snapshot("""\
-follow REF — post to your direct chat what happens to a patch or a series, and its later versions
-The reaction 👀 to a card means the same. The news: states, checks that get worse, reviews, comments.
-REF is an id, server:id, message-id or link; in reply to a card, it may be left out.
-Example: follow 2194095 · also: track\
+Queue: 12 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 9 days old · no reply for 9 days
+• #4 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #5 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #6 [0/2] Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 6 days old · no reply for 6 days
+• #7 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #8 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #9 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 3 days old · no reply for 3 days
+• #10 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #11 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #12 [0/2] Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · new · no reply yet\
 """),
     ),
     (
-        "set nudge 21d",
+        "my queue",
         snapshot("""\
-nudge is now 21d (was off).
-I will remind you here, once a version, when nothing has happened to a patch of yours for 21 days.
-Undo: set nudge off\
-"""),
-    ),
-    ("set nudge to 3 weeks", snapshot("nudge is 21d already; nothing was changed.")),
-    ("nudge 21", snapshot("nudge is 21d already; nothing was changed.")),
-    (
-        "set nudge off",
-        snapshot("""\
-nudge is now off (was 21d).
-Undo: set nudge 21d\
-"""),
-    ),
-    (
-        "help nudge",
-        snapshot("""\
-set nudge 21d — after how long without an answer I remind you of a patch of yours, once a version: 1d to 365d, or off.
-Without it: off. Only in a direct chat. Now: settings\
+Queue: 12 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 9 days old · no reply for 9 days
+• #4 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #5 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #6 [0/2] Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 6 days old · no reply for 6 days
+• #7 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #8 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #9 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 3 days old · no reply for 3 days
+• #10 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #11 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #12 [0/2] Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · new · no reply yet\
 """),
     ),
     (
-        "remind me of my patches",
-        snapshot("Until when? Say it behind the patch or series, for example: 2w, until 2026-12-24, or until v7."),
-    ),
-    (
-        "snooze 3 1d",
+        "show me my queue",
         snapshot("""\
-💤 Snoozed until tomorrow 19:07 (America/New_York): Change number 3
-It is out of your queues and stale lists, and back before if somebody comments on it or a new version comes.
-Undo: unsnooze 3\
+Queue: 12 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 9 days old · no reply for 9 days
+• #4 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #5 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #6 [0/2] Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 6 days old · no reply for 6 days
+• #7 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #8 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #9 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 3 days old · no reply for 3 days
+• #10 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #11 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #12 [0/2] Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · new · no reply yet\
 """),
     ),
     (
-        "snooze",
+        "what should I review?",
         snapshot("""\
-💤 1 submission snoozed here
-• 3 · Change number 3 — until tomorrow 19:07, by @bob:hs
-End one: unsnooze 3\
+Queue: 12 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 9 days old · no reply for 9 days
+• #4 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #5 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #6 [0/2] Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 6 days old · no reply for 6 days
+• #7 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #8 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #9 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 3 days old · no reply for 3 days
+• #10 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #11 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #12 [0/2] Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · new · no reply yet\
 """),
     ),
     (
-        "unsnooze 3",
+        "queue path:docs/",
         snapshot("""\
-No longer snoozed: Change number 3
-Undo: snooze 3 until 2026-01-13 19:07\
+Queue: 4 to be reviewed
+Needs review
+• #1 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 9 days old · no reply for 9 days
+• #2 [0/2] Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 6 days old · no reply for 6 days
+• #3 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 3 days old · no reply for 3 days
+• #4 [0/2] Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · new · no reply yet\
+"""),
+    ),
+    (
+        "queue is:mine",
+        snapshot("""\
+Queue: 12 to be reviewed
+Needs review
+• #1 Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both> · Ada Sample · 11 days old · no reply for 11 days
+• #2 [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both> · Ada Sample · 10 days old · no reply for 10 days
+• #3 Change number 3 <https://patchwork.example.org/project/qemu-devel/list/?series=3&state=*&archive=both> · Ada Sample · 9 days old · no reply for 9 days
+• #4 [0/2] Change number 4 <https://patchwork.example.org/project/qemu-devel/list/?series=4&state=*&archive=both> · Ada Sample · 8 days old · no reply for 8 days
+• #5 Change number 5 <https://patchwork.example.org/project/qemu-devel/list/?series=5&state=*&archive=both> · Ada Sample · 7 days old · no reply for 7 days
+• #6 [0/2] Change number 6 <https://patchwork.example.org/project/qemu-devel/list/?series=6&state=*&archive=both> · Ada Sample · 6 days old · no reply for 6 days
+• #7 Change number 7 <https://patchwork.example.org/project/qemu-devel/list/?series=7&state=*&archive=both> · Ada Sample · 5 days old · no reply for 5 days
+• #8 [0/2] Change number 8 <https://patchwork.example.org/project/qemu-devel/list/?series=8&state=*&archive=both> · Ada Sample · 4 days old · no reply for 4 days
+• #9 Change number 9 <https://patchwork.example.org/project/qemu-devel/list/?series=9&state=*&archive=both> · Ada Sample · 3 days old · no reply for 3 days
+• #10 [0/2] Change number 10 <https://patchwork.example.org/project/qemu-devel/list/?series=10&state=*&archive=both> · Ada Sample · 2 days old · no reply for 2 days
+• #11 Change number 11 <https://patchwork.example.org/project/qemu-devel/list/?series=11&state=*&archive=both> · Ada Sample · 1 day old · no reply for 1 day
+• #12 [0/2] Change number 12 <https://patchwork.example.org/project/qemu-devel/list/?series=12&state=*&archive=both> · Ada Sample · new · no reply yet\
 """),
     ),
 ]
@@ -2406,6 +2567,7 @@ Looking patches up
 • !pw checks REF — the checks of a patch
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
+• !pw queue [QUERY] [PAGE] — what is open here and whose turn it is, with the reason
 Subscriptions
 • !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription
