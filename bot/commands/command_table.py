@@ -162,6 +162,17 @@ COMMANDS: tuple[Command, ...] = (
         words=("waiting", "turn", "pending", "unreviewed", "inbox", "morning"),
     ),
     Command(
+        "stats",
+        CommandGroup.LOOK_UPS,
+        "figures: what came, was accepted, is open, and how long it took",
+        (Parameter(ParameterKind.QUERY, optional=True), Parameter(ParameterKind.DURATION, optional=True, shown="90d")),
+        "path:migration/ 90d",
+        ("statistics", "figures", "numbers"),
+        more="Times are those at which the bot saw a patch, its first comment and its last change. Without a QUERY: "
+        "everything that is watched, or the project that is set here.",
+        words=("statistic", "median", "average", "count"),
+    ),
+    Command(
         "sub",
         CommandGroup.SUBSCRIPTIONS,
         "post each new series that matches a query",

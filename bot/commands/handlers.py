@@ -36,6 +36,7 @@ def handlers(
         "checks": lookups.checks,
         "comments": lookups.comments,
         "find": lookups.find,
+        "stats": lookups.stats,
         **_subscription_handlers(context),
         **_acting_handlers(acting, context.room_rights),
     }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from bot.commands.answers.patch import diff_shown, diffstat_shown, patch_shown, said, series_shown
 from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, found_shown
 from bot.commands.context import CommandContext
+from bot.commands.figures import figures_of
 from bot.commands.overlaps import overlaps_of
 from bot.commands.patch_details import checks_of, comments_of
 from bot.commands.query_notes import query_notes
@@ -106,6 +107,15 @@ class LookupCommands:
         rows = await self._context.queue.rows(QueueScope((query.tree,)))
         answer = await queue_answer(self._context, rows, QueuePage("Open")) if rows else None
         return answer or Answer(said(f"Nothing is open that matches {query.tree}."), listed=())
+
+    async def stats(self, request: CommandRequest) -> Answer:
+        """Answer `stats` with figures about what matches a query."""
+        try:
+            return await figures_of(self._context, request)
+        except QueryError as error:
+            return Answer((Block(error.pointed()),), is_refusal=True)
+        except UserError as error:
+            return Answer(said(str(error)), is_refusal=True)
 
     async def _answer(
         self, request: CommandRequest, tell: Callable[[Resolved], Awaitable[Answer]], first: RefKind = RefKind.PATCH

@@ -19,6 +19,7 @@ from bot.store.comment_book import CommentBook
 from bot.store.digest_book import DigestBook, DigestHelpers
 from bot.store.due_book import DueBook
 from bot.store.engine import READ_ONLY, connect, file_of, plain_errors, written_by
+from bot.store.figure_book import FigureBook
 from bot.store.flood_book import CatchUpBook, FloodBook
 from bot.store.follow_book import FollowBook
 from bot.store.inbox_book import InboxBook
@@ -92,6 +93,11 @@ class Transaction:
     def overlaps(self) -> OverlapBook:
         """The open submissions that touch the same files."""
         return OverlapBook(self._connection, self.now)
+
+    @cached_property
+    def figures(self) -> FigureBook:
+        """The times of patches and comments."""
+        return FigureBook(self._connection, self.now)
 
     @cached_property
     def queued(self) -> QueuedChangeBook:

@@ -40,6 +40,7 @@ Looking patches up
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
 • !pw queue [QUERY] [PAGE] — what is open here and whose turn it is, with the reason
+• !pw stats [QUERY] [90d] — figures: what came, was accepted, is open, and how long it took
 Subscriptions
 • !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription

@@ -68,6 +68,7 @@ Looking patches up
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
 • !pw queue [QUERY] [PAGE] — what is open here and whose turn it is, with the reason
+• !pw stats [QUERY] [90d] — figures: what came, was accepted, is open, and how long it took
 Subscriptions
 • !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription
@@ -1627,6 +1628,29 @@ git-pw patch apply 3\
 """),
     ),
     (
+        "!pw stats",
+        snapshot("""\
+90 days
+Came: 13
+Accepted of these: 0 (0 %)
+Open now: 13
+Median to first reply: not known · to acceptance: not known
+Oldest open: Change number 1 <https://patchwork.example.org/project/qemu-devel/patch/20260101235900.1-1-ada@example.org/>, 11 days\
+"""),
+    ),
+    (
+        "!pw stats path:hw/ 3 weeks",
+        snapshot("""\
+21 days for path:hw/
+Came: 4
+Accepted of these: 0 (0 %)
+Open now: 4
+Median to first reply: not known · to acceptance: not known
+Oldest open: [0/2] Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both>, 10 days\
+"""),
+    ),
+    ("!pw statistics 400d", snapshot("stats looks back between 1 and 180 days; try 90d, 12w or 30d.")),
+    (
         "!pw overlaps nonsense",
         snapshot("""\
 “nonsense” is not a patch id, a message-id or a link.
@@ -2568,6 +2592,7 @@ Looking patches up
 • !pw comments REF — what reviewers wrote about a patch
 • !pw find QUERY — the newest series that match a query
 • !pw queue [QUERY] [PAGE] — what is open here and whose turn it is, with the reason
+• !pw stats [QUERY] [90d] — figures: what came, was accepted, is open, and how long it took
 Subscriptions
 • !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription

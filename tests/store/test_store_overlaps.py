@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.ids import PatchId, SeriesId
-from bot.patchwork.model import FileChange, Patch
-from bot.poll import Poll, SeriesRead
+from bot.ids import Msgid, PatchId, SeriesId
+from bot.patchwork.model import FileChange, Patch, PatchRef
+from bot.patchwork.updates import CommentHint, CommentTarget, MailKind
+from bot.poll import FollowUpResult, Poll, SeriesRead
+from bot.store.figure_book import PatchTimes
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
 from support.store_rig import OTHER_SERVER, PROJECT, SERVER, StoreRig, a_patch, a_series, ask
@@ -80,4 +82,22 @@ async def test_fingerprints_are_read_apart_from_their_patches(rig: StoreRig) -> 
     assert found == {PatchId(1): b"\x00\xff"}
     assert patch is not None
     assert patch.fingerprint == b""
+    await store.close()
+
+
+async def test_the_times_of_patches_and_of_their_first_comments_are_read(rig: StoreRig) -> None:
+    store = await rig.open()
+    came = rig.now
+    await save(store, touching(1, *PATHS, series=1), touching(2, *PATHS, series=2))
+    rig.advance(days=2)
+    replied = rig.now
+    ref_of_one = PatchRef(PatchId(1), Msgid("1@hs"), "Patch 1")
+    hints = tuple(CommentHint(CommentTarget(MailKind.PATCH, 1), number, PROJECT, ref_of_one) for number in (7, 8))
+    await ask(store, lambda tx: tx.watch.save(Poll(SERVER, CURSOR, followed=FollowUpResult(new_comments=hints))))
+
+    times = await ask(store, lambda tx: tx.figures.times_of(SERVER, [PatchId(1), PatchId(3)]))
+    first = await ask(store, lambda tx: tx.figures.first_comments(SERVER, MailKind.PATCH, [1, 2]))
+
+    assert times == {PatchId(1): PatchTimes(came, None)}
+    assert first == {1: replied}
     await store.close()

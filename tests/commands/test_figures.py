@@ -1,0 +1,77 @@
+# the answers as they are said
+"""Figures about what matches a query."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from support.desk_rig import Desk, forms
+from support.rig import Rig
+
+DAY = 86_400
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    rig = Rig(tmp_path)
+    async with rig.running() as bot:
+        await bot.settle()
+        yield Desk(rig, bot)
+
+
+async def test_figures_are_five_lines(desk: Desk) -> None:
+    first = desk.rig.post("hw/a.c", name="hw: First")
+    await desk.rig.poll(desk.bot, times=2)
+    desk.rig.post("hw/b.c", name="hw: Second")
+    desk.rig.post("docs/c.rst", name="docs: Third")
+    await desk.rig.pass_quietly(desk.bot, 4 * DAY)
+    await desk.rig.poll(desk.bot)
+    desk.rig.patchwork.set_state(first.patches[0], "accepted")
+    await desk.rig.poll(desk.bot, times=2)
+    await desk.rig.pass_quietly(desk.bot, 3 * DAY)
+
+    assert forms(await desk.reply("stats path:hw/ 30d")) == snapshot(
+        (
+            """\
+30 days for path:hw/
+Came: 2
+Accepted of these: 1 (50 %)
+Open now: 1
+Median to first reply: not known · to acceptance: 4.0 days (of 1)
+Oldest open: hw: Second <PROJECT/patch/20260101000200.2-1-ada@example.org/>, 3 days\
+""",
+            """\
+<p><strong>30 days</strong> for <code>path:hw/</code>
+<br>Came: 2
+<br>Accepted of these: 1 (50 %)
+<br>Open now: 1
+<br>Median to first reply: not known · to acceptance: 4.0 days (of 1)
+<br>Oldest open: <a href="PROJECT/patch/20260101000200.2-1-ada@example.org/">
+hw: Second</a>, 3 days</p>\
+""",
+        )
+    )
+    assert "Came: 3\nAccepted of these: 1 (33 %)\nOpen now: 2\n" in (await desk.reply("stats"))[0]
+    assert "Came: 0\nAccepted of these: 0\nOpen now: 2\n" in (await desk.reply("stats 2d"))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("stats 400d", "stats looks back between 1 and 180 days; try 90d, 12w or 30d."),
+        (
+            "stats check:fail/build*",
+            "check:fail/build* cannot search past patches: only the worst check is stored. Try check:fail.",
+        ),
+    ],
+)
+async def test_what_cannot_be_counted_is_refused(desk: Desk, text: str, answer: str) -> None:
+    assert (await desk.reply(text))[0] == answer
+
+
+async def test_nothing_is_counted_as_nothing(desk: Desk) -> None:
+    body, _ = await desk.reply("stats path:none/")
+
+    assert body.endswith("Median to first reply: not known · to acceptance: not known\nOldest open: none")
