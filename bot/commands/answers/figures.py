@@ -6,8 +6,9 @@ from statistics import median
 
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, submission_title
-from bot.notices.markup import Code, Document, Line, Link, Strong, cut, lines, words
+from bot.notices.markup import Code, Document, Line, Link, Strong, lines, words
 from bot.submission import Submission
+from bot.text import cut
 
 
 @dataclass(frozen=True, slots=True)
