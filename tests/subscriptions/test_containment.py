@@ -37,6 +37,7 @@ def test_a_query_that_is_contained(wide: str, narrow: str) -> None:
         ("path:hw/net/", "path:hw/"),
         ("path:hw/", "path:hwmon/"),
         ("path:hw/*", "path:hw/a.c"),  # it is, but patterns are not compared
+        ("path:hw/", "path:hw/*.c"),  # the same
         ("path:hw/ from:ada", "path:hw/"),
         ("path:hw/ -prefix:RFC", "path:hw/"),
         ("path:hw/ -prefix:RFC,RESEND", "path:hw/ -prefix:RFC"),
