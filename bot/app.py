@@ -194,7 +194,7 @@ class Bot:
         """Read the MAINTAINERS files that are due, and check the configured queries against them."""
         await self.maintainers_files.tick()
         wanted = self.rooms.queries
-        doubts = await self.maintainers_files.doubts([each.query for each in wanted]) if wanted else []
+        doubts = await self.files.doubts([each.query for each in wanted]) if wanted else []
         told = [f"{each.key}: {doubt}" for each, some in zip(wanted, doubts, strict=True) for doubt in some]
         for doubt in set(told).difference(self.overview.doubts):
             _log.warning("config.query_doubtful", doubt=doubt)
@@ -254,9 +254,9 @@ async def assembled(
         audience = _audience(rooms)
         installation = await asyncio.to_thread(installation_id, settings.store.data_dir)
         agent = user_agent(settings.contact, settings.user_agent, installation)
-        maintainers_files = MaintainersFiles(shelf_of(settings, agent), store, audience, clock)
-        await maintainers_files.restore()
-        followed = FollowedSubmissions(store, audience.index, maintainers_files.of, rooms.listeners.queues)
+        files = MaintainersFiles(shelf_of(settings, agent), store, audience, clock)
+        await files.restore()
+        followed = FollowedSubmissions(store, audience.index, files.of, rooms.listeners.queues)
         apis: list[PatchworkApi] = []
         pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []
@@ -267,7 +267,7 @@ async def assembled(
             async with store.transaction() as tx:
                 await tx.watch.keep_only(source.server, source.projects)
             apis.append(api)
-            projects = ProjectInfo(_archives(server), maintainers_files.of, CheckLanes(server.check_lanes))
+            projects = ProjectInfo(_archives(server), files.of, CheckLanes(server.check_lanes))
             pollers.append(Poller(source, api, store, clock, followed, incidents=incidents))
             watch = Watch(pollers[-1], store, audience, clock, projects)
             watches.append((watch, server.poll_interval_seconds))
@@ -276,14 +276,12 @@ async def assembled(
         watched = zip(settings.patchwork, apis, watches, strict=True)
         servers = [_place(server, api.for_commands(), watch) for server, api, (watch, _) in watched]
         parts = HealthSources(
-            rooms.index, [watch for watch, _ in watches], maintainers_files, sender, incidents, len(rooms.queries)
+            rooms.index, [watch for watch, _ in watches], files, sender, incidents, len(rooms.queries)
         )
         overview = HealthCollector(store, parts, clock, _override(settings.matrix))
         watched_projects = {server.name: server.projects for server in servers}
-        past = PatchSearch(store, watched_projects, maintainers_files.of, clock)
-        queue = ReviewQueue(
-            store, watched_projects, {server.name: server.api for server in servers}, maintainers_files.of, clock
-        )
+        past = PatchSearch(store, watched_projects, files.of, clock)
+        queue = ReviewQueue(store, watched_projects, {server.name: server.api for server in servers}, files.of, clock)
         context = CommandContext(
             store=store,
             listeners=rooms.listeners,
@@ -294,9 +292,9 @@ async def assembled(
             most=SubscriptionLimits(settings.commands.max_per_person, settings.commands.max_per_room),
             from_file=rooms.from_file,
             places=servers,
-            doubts=maintainers_files.doubts,
-            without_file=maintainers_files.without_file,
-            files=maintainers_files.of,
+            doubts=files.doubts,
+            without_file=files.without_file,
+            files=files.of,
         )
         early = EarlyPolls()
         answerer = _answerer(settings, rooms, context, overview, early)
@@ -308,7 +306,7 @@ async def assembled(
             store,
             rooms,
             tuple(watches),
-            maintainers_files,
+            files,
             sender,
             answerer,
             overview,
