@@ -194,7 +194,7 @@ class Bot:
         """Read the MAINTAINERS files that are due, and check the configured queries against them."""
         await self.maintainers_files.tick()
         wanted = self.rooms.queries
-        doubts = await self.files.doubts([each.query for each in wanted]) if wanted else []
+        doubts = await self.maintainers_files.doubts([each.query for each in wanted]) if wanted else []
         told = [f"{each.key}: {doubt}" for each, some in zip(wanted, doubts, strict=True) for doubt in some]
         for doubt in set(told).difference(self.overview.doubts):
             _log.warning("config.query_doubtful", doubt=doubt)

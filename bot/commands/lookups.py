@@ -106,7 +106,7 @@ class LookupCommands:
             raise UserError(refusal)
         rows = await self._context.queue.rows(QueueScope((query.tree,)))
         answer = await queue_answer(self._context, rows, QueuePage("Open")) if rows else None
-        return answer or Answer(said(f"Nothing is open that matches {query.tree}."), listed=())
+        return answer or Answer(said(f"Nothing is open that matches {query.tree}."))
 
     async def stats(self, request: CommandRequest) -> Answer:
         """Answer `stats` with figures about what matches a query."""
@@ -162,7 +162,7 @@ class LookupCommands:
         remarks = [*_cautions(query), *remarks]
         listed = tuple(_ref(match) for match in matches.found)
         document = found_shown(str(query.tree), series, looked_at, *remarks)
-        return Answer(document, every_site(self._context.places), listed=listed)
+        return Answer(document, every_site(self._context.places), listed=listed or None)
 
     async def _match(self, match: SearchHit) -> SearchMatch:
         site = self._places[match.server].site(match.patch.project)

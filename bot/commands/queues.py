@@ -62,7 +62,7 @@ class QueueCommand:
     def __init__(self, context: CommandContext) -> None:
         self._context = context
         self._queue = context.queue
-        self._places = [place.name for place in context.places]
+        self._servers = [place.name for place in context.places]
 
     async def queue(self, request: CommandRequest) -> Answer:
         """Answer `queue` with a page of what is open here."""
@@ -73,7 +73,7 @@ class QueueCommand:
         await self._note_use(request)
         rows = await self._queue.rows(scope)
         if not rows:
-            return Answer(said(*self._nothing(request, scope, query)), listed=())
+            return Answer(said(*self._nothing(request, scope, query)))
         asked = QueuePage("Queue", page, lambda following: typed(request, "queue", text, following))
         answer = await queue_answer(self._context, rows, asked)
         if answer is None:
@@ -88,7 +88,8 @@ class QueueCommand:
             subscriptions = self._context.listeners.in_room(request.message.room)
             trees = tuple(dict.fromkeys(each.query.tree for each in subscriptions))
         else:
-            trees = await self._own(request, standing)
+            configured = self._context.from_file.queries_in(request.message.room)  # as in the demo's room
+            trees = (*await self._own(request, standing), *(each.tree for each in configured))
         if not trees and query is not None:
             return QueueScope((query,))
         return QueueScope(trees, query)
@@ -98,11 +99,11 @@ class QueueCommand:
         person, addresses = request.message.sender, standing.addresses
         trees: list[Node] = [Term(Key.FROM, addresses)] if addresses else []
         async with self._context.store.reading() as tx:
-            tokens = {place: await tx.tokens.get(person, place) for place in self._places}
-        for place, token in tokens.items():
+            tokens = {server: await tx.tokens.get(person, server) for server in self._servers}
+        for server, token in tokens.items():
             names = (*([token.account] if token and token.account else []), *addresses)
             if names:
-                trees.append(all_of([Term(Key.SERVER, (place,)), Term(Key.DELEGATE, names)]))
+                trees.append(all_of([Term(Key.SERVER, (server,)), Term(Key.DELEGATE, names)]))
         return tuple(trees)
 
     async def _note_use(self, request: CommandRequest) -> None:

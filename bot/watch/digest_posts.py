@@ -238,7 +238,13 @@ class DigestPosts:
     async def _open_queue(self, due: DigestDue) -> QueueContent:
         """Return the queue that a digest lists; empty if it lists none."""
         trees = tuple(dict.fromkeys(query.tree for query in self._queries_of(due).queue))
-        rows = [row for row in await self._queue.rows(QueueScope(trees)) if row.ref.server in self._sites]
+        try:
+            rows = [row for row in await self._queue.rows(QueueScope(trees)) if row.ref.server in self._sites]
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a fault of ours in the queue, which must not hold up the digest
+            self._incidents.record("digest.queue_not_found", due.key, error)
+            rows = []
         shown = rows[:_MOST_LISTED]
         submissions = await self._queue.contents([row.ref for row in shown])
         entries = [

@@ -56,6 +56,14 @@ def test_in_the_demo_everything_that_is_typed_is_answered() -> None:
     assert done.stdout.count(b"patchwork-matrix-bot ") == 65
 
 
+def test_in_the_demo_the_queue_has_what_is_open_of_the_room_s_subscription() -> None:
+    shown = patchbot("demo", stdin=b"queue\nshow #1\n").stdout.decode()
+
+    queue, show = shown.partition("> queue\n")[2].split("> show #1\n")
+    assert queue.startswith("Queue: 1 to be reviewed\nNeeds review\n• #1 [RFC 0/2] migration/multifd: Compress")
+    assert "migration/multifd: Compress" in show.partition("\n")[0]
+
+
 def test_quit_ends_the_demo_before_the_next_line() -> None:
     done = patchbot("demo", stdin=b"quit\nshow 1\n")
 

@@ -242,7 +242,7 @@ async def test_an_answer_without_rows_leaves_the_numbers_as_they_are(tmp_path: P
     async with people(a_rig(tmp_path, "path:migration/")) as talk:
         await the_usual(talk)
         await talk.say("queue")
-        for other in ("status", "subs", "show 1", "nonsense", "queue turn:maybe"):
+        for other in ("status", "subs", "show 1", "nonsense", "queue turn:maybe", "queue path:docs/", "find nothing"):
             await talk.say(other)
 
         assert "[0/2] failing" in first(await talk.say("show #1"))
