@@ -1,9 +1,9 @@
 """Answers `follow`, `unfollow` and `follows`, and the reaction 👀 to a card, which means the same as `follow`.
 
 Theory of operation. A reaction waits in the inbox like a command, and counts against the same limits. It is answered in
-the person's direct chat, never where it was made, except that somebody without a direct chat is told, once a week at
-most, how to start one. A reaction that is taken back before it was answered is gone from the inbox; whichever is
-written second, the answer or the withdrawal, finds what the first one wrote.
+the person's direct chat, never where it was made, except that somebody without a direct chat who follows something for
+the first time is told how to start one. A reaction that is taken back before it was answered is gone from the inbox;
+whichever is written second, the answer or the withdrawal, finds what the first one wrote.
 """
 
 from collections.abc import Sequence
@@ -136,8 +136,9 @@ class FollowCommands:
                 document = answers.following(meant.link, NewsPlace.HERE, f"unfollow {meant.ref}", by_reaction=True)
             if chat is not None and not known:
                 await tx.outbox.add([_told(request, chat, document, meant)])
-            elif chat is None:
-                await tx.outbox.add([_hint(request, meant)])
+            elif chat is None and len(await tx.follows.of(message.sender)) == 1:  # the first, so it was never told
+                is_card = await tx.cards.why(message.room, message.replies_to or message.event) is not None
+                await tx.outbox.add([_hint(request, meant, in_thread=is_card)])
         return _SILENT
 
     # Helpers
@@ -199,12 +200,19 @@ def _told(request: CommandRequest, chat: RoomId, document: Document, meant: Mean
     return Notice(chat, Lane.ANSWER, Message(*written(document, meant.site.allowed), tag), asked_by=message.sender)
 
 
-def _hint(request: CommandRequest, meant: MeantSubmission) -> Notice:
-    """Return how to start a direct chat, in the thread of the card; the key says it once to each person and room."""
+def _hint(request: CommandRequest, meant: MeantSubmission, *, in_thread: bool) -> Notice:
+    """Return how to get the news without a direct chat, once for each message that people react to.
+
+    If that is a card, it is said *in_thread*; in the thread of any other message nothing can be.
+    """
     message = request.message
-    key = NoticeKey(f"follow/{message.sender}/{message.room}")
-    body, html = written(answers.no_chat(message.sender, meant.link), meant.site.allowed)
+    key = NoticeKey(f"follow/{message.replies_to}/{message.room}")
+    body, html = written(answers.no_chat(), meant.site.allowed)
     said = Message(
-        body, html, subject_tag(key, meant.subject), thread=message.replies_to, replies_to=message.replies_to
+        body,
+        html,
+        subject_tag(key, meant.subject),
+        thread=message.replies_to if in_thread else None,
+        replies_to=message.replies_to,
     )
     return Notice(message.room, Lane.ANSWER, said, asked_by=message.sender)

@@ -11,7 +11,15 @@ from bot.delivery.chat import PostedMessage
 from bot.ids import EventId, RoomId, UserId
 from bot.matrix.messages import EYES
 from bot.matrix.session_memory import DatabaseSession
-from bot.matrix.session_update import EventRedacted, MessageReceived, SessionUpdate
+from bot.matrix.session_update import (
+    DirectChatOpened,
+    EventRedacted,
+    MessageReceived,
+    RoomBecameDirect,
+    RoomLeft,
+    RoomNoLongerDirect,
+    SessionUpdate,
+)
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from bot.store.inbox_book import InboxMessage
 from support.people_rig import BOB, CHAT, People, a_rig, people
@@ -201,17 +209,66 @@ async def test_who_has_no_chat_is_told_once_in_the_thread_and_follows_from_the_c
         other = (await carded_again(here))[1]
         await react(here, card)
         await react(here, other)
+        await react(here, card, UserId("@eve:hs"))
         hints = [post for post in here.rig.chat.posted if "👀" in post.message.body and post.message.thread]
         here.bot.rooms.direct.add(CHAT)
         await here.chat("version")
         await change(here, posted, "accepted")
 
-    assert [(hint.message.thread, hint.message.body) for hint in hints] == [(card, hints[0].message.body)]
-    assert hints[0].message.body == snapshot("""\
-👀 @bob, you follow [0/2] migration: Fix it
-Its state, checks that get worse, reviews, comments and later versions come to a direct chat with me: start one, and they come there from then on.\
-""")
+    assert [hint.message.thread for hint in hints] == [card]
+    assert hints[0].message.body == snapshot(
+        "👀 means that you follow this. Its state, checks that get worse, reviews, comments and later versions come to your direct chat with me; if you have none, start one."
+    )
     assert bodies(here)[-1] == "✅ Accepted, 1 of 2 patches (was New: 1/2)"
+
+
+async def test_below_what_is_no_card_the_answer_begins_no_thread(rig: Rig) -> None:
+    async with people(rig_without_chat(rig)) as here:
+        posted = await arrived(here)
+        await here.say(f"show {posted.series}")
+        shown = here.answers[-1].event
+        await react(here, shown)
+        hint = in_chat(here, ROOM)[-1].message
+
+    assert (hint.thread, hint.replies_to) == (None, shown)
+
+
+async def test_a_chat_that_gets_a_third_member_or_that_the_bot_leaves_gets_no_news(rig: Rig) -> None:
+    async with people(rig) as here:
+        posted = await arrived(here)
+        await here.chat(f"follow {posted.series}")
+        memory = DatabaseSession(here.bot.store, UserId("@bot:hs.example.org"), here.bot.rooms.apply)
+        await memory.save(SessionUpdate("s1", (RoomNoLongerDirect(CHAT),)))
+        said = len(in_chat(here))
+        await change(here, posted, "under-review")
+        assert len(in_chat(here)) == said
+
+        new = RoomId("!new:hs")
+        await memory.save(SessionUpdate("s2", (DirectChatOpened(new, BOB), RoomBecameDirect(new))))
+        await change(here, posted, "accepted")
+        assert title_of(bodies(here, new)[0]) == "migration: Fix it"
+        await memory.save(SessionUpdate("s3", (RoomLeft(new),)))
+        await change(here, posted, "rejected")
+
+        assert len(bodies(here, new)) == 2
+        async with here.bot.store.reading() as tx:
+            assert await tx.follows.chat_of(BOB) is None
+
+
+async def test_housekeeping_forgets_what_is_no_longer_stored(rig: Rig) -> None:
+    async with people(rig) as here:
+        _, card = await carded(here)
+        await here.chat("version")
+        await react(here, card)
+        await here.say("snooze 1 300d")
+        await rig.pass_quietly(here.bot, 200 * 24 * 3600)
+        await here.bot.store.tidy()
+        await here.bot.store.tidy()
+
+        async with here.bot.store.reading() as tx:
+            assert await tx.follows.of(BOB) == []
+            assert await tx.snoozes.of(ROOM) == []
+            assert not await tx.follows.take_back(ROOM, card)
 
 
 async def carded_again(here: People) -> tuple[PostedSeries, EventId]:

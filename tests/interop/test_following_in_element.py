@@ -59,7 +59,7 @@ async def test_a_reaction_in_an_encrypted_room_brings_the_news_to_the_direct_cha
 
     assert hint.relation is not None
     assert (hint.relation["rel_type"], hint.relation["event_id"]) == ("m.thread", card)
-    assert hint.body.startswith(f"👀 {bob.user.partition(':')[0]}, you follow migration: Fix it")
+    assert hint.body.startswith("👀 means that you follow this.")
     assert gist(changed[1:]) == ["migration: Fix it", "Under Review (was New)"]
     assert one_left[-1].body == "✅ Accepted (was Under Review)"
     assert listed.body.startswith("You follow nothing yet.")

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
 
-from bot.ids import UserId
 from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, submission_title
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Link, Strong, lines, words
@@ -37,17 +36,10 @@ def not_following_because(title: Link, reason: str) -> Document:
     return (Lines((words("You reacted with 👀 to ", title), words(f"You do not follow it: {reason}"))),)
 
 
-def no_chat(person: UserId, title: Link) -> Document:
-    """Return how somebody who reacted to a card gets the news, to be said in its thread."""
-    name = person.partition(":")[0]
-    return (
-        Lines(
-            (
-                words(f"👀 {name}, you follow ", title),
-                words(f"{_NEWS} come to a direct chat with me: start one, and they come there from then on."),
-            )
-        ),
-    )
+def no_chat() -> Document:
+    """Return how those who react to a message get the news, to be said once below it."""
+    chat = "to your direct chat with me; if you have none, start one."
+    return (Lines((words(f"👀 means that you follow this. {_NEWS} come {chat}"),)),)
 
 
 def follows_nothing(example: str) -> Document:
