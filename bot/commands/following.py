@@ -15,7 +15,7 @@ from bot.commands.answers.following import NewsPlace
 from bot.commands.answers.subscriptions import page
 from bot.commands.context import ChangeResult, CommandContext, changed, typed
 from bot.commands.request import Answer, CommandRequest
-from bot.commands.submission_refs import MeantSubmission, SubmissionFinder
+from bot.commands.submission_refs import MeantSubmission, SubmissionFinder, newest_version
 from bot.errors import UserError
 from bot.ids import NoticeKey, RoomId
 from bot.notices.card import ServerLinks
@@ -74,7 +74,7 @@ class FollowCommands:
         about = about or (meant.about if meant else None)
         assert about is not None  # noqa: S101  # `find` raises instead
         async with self._store.reading() as tx:
-            meant = meant or await self._finder.load(tx, await self._finder.newest(tx, about))
+            meant = meant or await self._finder.load(tx, await newest_version(tx, about))
         name, person = meant.link if meant else self._finder.ref(about), request.message.sender
 
         async def change(tx: Transaction) -> ChangeResult:
@@ -166,7 +166,7 @@ class FollowCommands:
             return None
         async with self._store.reading() as tx:
             follows = await tx.follows.of(request.message.sender)
-            newest = {await self._finder.newest(tx, each.about): each.about for each in follows}
+            newest = {await newest_version(tx, each.about): each.about for each in follows}
         named = {**newest, **{each.about: each.about for each in follows}}
         found = [
             about for known, about in named.items() if known.id == ref.number and ref.server in {None, known.server}
@@ -174,7 +174,7 @@ class FollowCommands:
         return found[0] if len(set(found)) == 1 else None
 
     async def _listed(self, tx: Transaction, follow: Follow) -> _Listed | None:
-        meant = await self._finder.load(tx, await self._finder.newest(tx, follow.about))
+        meant = await self._finder.load(tx, await newest_version(tx, follow.about))
         meant = meant or await self._finder.load(tx, follow.about)
         return None if meant is None else _Listed(follow, meant)
 

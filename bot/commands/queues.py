@@ -11,6 +11,7 @@ from bot.commands.answers.patch import said
 from bot.commands.context import CommandContext, typed
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.servers import every_site
+from bot.commands.submission_refs import newest_version
 from bot.commands.subscribing import standing_of
 from bot.errors import UserError
 from bot.ids import RoomId
@@ -21,6 +22,7 @@ from bot.query.parser import parse
 from bot.query.query import Node, Term, all_of, terms_of
 from bot.query.values import IsFlag, Turn, ValueMistake
 from bot.review_queue import QueueRow, QueueScope
+from bot.submission import SubmissionRef
 from bot.subscriptions.subscription import QueryContext, meant
 
 MOST_NUMBERED: Final = 500  # rows of a queue, of which the others have no number
@@ -84,15 +86,28 @@ class QueueCommand:
 
     async def _scope(self, request: CommandRequest, standing: QueryContext, query: Node | None) -> QueueScope:
         """Return what the queue of this chat lists; a *query* decides alone where nothing else does."""
+        followed, snoozed = await self._followed(request), await self._snoozed(request)
         if not request.direct:
             subscriptions = self._context.listeners.in_room(request.message.room)
             trees = tuple(dict.fromkeys(each.query.tree for each in subscriptions))
         else:
             configured = self._context.from_file.queries_in(request.message.room)  # as in the demo's room
             trees = (*await self._own(request, standing), *(each.tree for each in configured))
-        if not trees and query is not None:
-            return QueueScope((query,))
-        return QueueScope(trees, query)
+        if not trees and not followed and query is not None:
+            return QueueScope((query,), snoozed=snoozed)
+        return QueueScope(trees, query, followed, snoozed)
+
+    async def _followed(self, request: CommandRequest) -> frozenset[SubmissionRef]:
+        """Return the newest versions of what a person follows; in a room, nothing is followed."""
+        if not request.direct:
+            return frozenset()
+        async with self._context.store.reading() as tx:
+            follows = [each.about for each in await tx.follows.of(request.message.sender)]
+            return frozenset([await newest_version(tx, about) for about in follows])
+
+    async def _snoozed(self, request: CommandRequest) -> frozenset[SubmissionRef]:
+        async with self._context.store.reading() as tx:
+            return frozenset(await tx.snoozes.refs(request.message.room))
 
     async def _own(self, request: CommandRequest, standing: QueryContext) -> tuple[Node, ...]:
         """Return what a person sent, and what is delegated to the person's account or addresses."""
@@ -118,11 +133,12 @@ class QueueCommand:
 
     def _nothing(self, request: CommandRequest, scope: QueueScope, query: Node | None) -> list[str]:
         """Return why a queue is empty, and what to type."""
-        if scope.trees:
+        if scope.trees or scope.followed:
             elsewhere = f"In all projects: {typed(request, 'find', query, _any_turn(query))}" if query else ""
             return [
                 "Nothing is open here that matches that." if query else "Nothing is open here.",
                 *filter(None, [elsewhere]),
+                *([f"What is snoozed here: {typed(request, 'snooze')}"] if scope.snoozed else []),
             ]
         if request.direct:
             return [

@@ -11,7 +11,7 @@ from bot.commands.answers.subscriptions import page
 from bot.commands.context import ChangeResult, CommandContext, changed, may_change, typed
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.snooze_times import SnoozeEnd, read_snooze
-from bot.commands.submission_refs import MeantSubmission, SubmissionFinder
+from bot.commands.submission_refs import MeantSubmission, SubmissionFinder, newest_version
 from bot.errors import UserError
 from bot.notices.card import ServerLinks
 from bot.notices.markup import Document, Line
@@ -123,7 +123,7 @@ class SnoozeCommands:
     async def _newest(self, meant: MeantSubmission) -> MeantSubmission:
         """Return the newest version of a submission, which is the one in queues."""
         async with self._store.reading() as tx:
-            about = await self._finder.newest(tx, meant.about)
+            about = await newest_version(tx, meant.about)
             return meant if about == meant.about else await self._finder.load(tx, about) or meant
 
     def _undo(self, request: CommandRequest, ref: str, before: Snooze | None, times: _Times) -> str:

@@ -84,12 +84,6 @@ class SubmissionFinder:
         found = await tx.watch.refs_of(about.server, [about.id])
         return next((replace(ref, rebuilds=0) for ref in found.values()), about)
 
-    async def newest(self, tx: Transaction, about: SubmissionRef) -> SubmissionRef:
-        """Return the newest version of a submission."""
-        if about.kind is SubmissionKind.PATCH:
-            return about
-        return replace(about, id=await tx.versions.newest(about.server, about.id))
-
     async def _in_reply(self, request: CommandRequest) -> SubmissionRef:
         message = request.message
         async with self._store.reading() as tx:
@@ -124,3 +118,10 @@ def _which_one(request: CommandRequest) -> str:
     """Return the question for a command that names nothing and replies to nothing."""
     example = typed(request, request.call.command.verb, request.call.command.example)
     return f"Which one? Name it, or type this in reply to a card.\nExample: {example}"
+
+
+async def newest_version(tx: Transaction, about: SubmissionRef) -> SubmissionRef:
+    """Return the newest version of a submission."""
+    if about.kind is SubmissionKind.PATCH:
+        return about
+    return replace(about, id=await tx.versions.newest(about.server, about.id))

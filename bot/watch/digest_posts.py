@@ -238,8 +238,11 @@ class DigestPosts:
     async def _open_queue(self, due: DigestDue) -> QueueContent:
         """Return the queue that a digest lists; empty if it lists none."""
         trees = tuple(dict.fromkeys(query.tree for query in self._queries_of(due).queue))
+        async with self._store.reading() as tx:
+            snoozed = frozenset(await tx.snoozes.refs(due.room) if trees else ())
         try:
-            rows = [row for row in await self._queue.rows(QueueScope(trees)) if row.ref.server in self._sites]
+            rows = await self._queue.rows(QueueScope(trees, snoozed=snoozed))
+            rows = [row for row in rows if row.ref.server in self._sites]
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  # a fault of ours in the queue, which must not hold up the digest

@@ -22,6 +22,7 @@ from bot.matrix.session_update import (
 )
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
 from bot.store.inbox_book import InboxMessage
+from bot.store.retention import delete_outdated
 from support.people_rig import BOB, CHAT, People, a_rig, people
 from support.rig import ROOM, Rig
 from support.titles import title_of
@@ -262,8 +263,8 @@ async def test_housekeeping_forgets_what_is_no_longer_stored(rig: Rig) -> None:
         await react(here, card)
         await here.say("snooze 1 300d")
         await rig.pass_quietly(here.bot, 200 * 24 * 3600)
-        await here.bot.store.tidy()
-        await here.bot.store.tidy()
+        await delete_outdated(here.bot.store)
+        await delete_outdated(here.bot.store)
 
         async with here.bot.store.reading() as tx:
             assert await tx.follows.of(BOB) == []

@@ -279,3 +279,43 @@ def first(answer: str) -> str:
 def titles(answer: str) -> list[str]:
     """The titles in the rows of a queue."""
     return re.findall(r"• #\d+ (?:\[\S+\] )?(.*?) <", answer)
+
+
+async def test_what_is_snoozed_is_in_no_queue_of_that_chat_until_it_is_back(tmp_path: Path) -> None:
+    async with people(a_rig(tmp_path, "path:migration/")) as talk:
+        posted = post(talk, "migration/ram.c", "only")
+        await days(talk, 1)
+        await talk.say(f"snooze {posted.series} 2d")
+
+        assert await talk.say("queue") == snapshot("""\
+Nothing is open here.
+What is snoozed here: !pw snooze\
+""")
+        await days(talk, 3)
+        assert "only" in await talk.say("queue")
+
+
+async def test_the_queue_of_a_person_has_the_newest_version_of_what_they_follow(tmp_path: Path) -> None:
+    name = "migration: Follow a series over all of its versions"
+    async with people(a_rig(tmp_path, "path:migration/")) as talk:
+        post(talk, "migration/dirty.c", "another")
+        posted = post(talk, "migration/ram.c", name)
+        await days(talk, 1)
+        await talk.chat(f"follow {posted.series}")
+        assert short(await talk.chat("queue")) == snapshot("""\
+Queue: 1 to be reviewed
+Needs review
+• #1 migration: Follow a series over all of its versions <SERIES/2> · Ada Sample · 1 day old · no reply for 1 day\
+""")
+        post(talk, "migration/ram.c", name, version=2)
+        await days(talk, 1)
+
+        assert short(await talk.chat("queue")) == snapshot("""\
+Queue: 1 to be reviewed
+Needs review
+• #1 [v2] migration: Follow a series over all of its versions <SERIES/3> · Ada Sample · 1 day old · no reply for 1 day\
+""")
+        assert short(await talk.chat("queue path:docs/")) == snapshot("""\
+Nothing is open here that matches that.
+In all projects: find path:docs/ turn:failing,author,ready,review\
+""")
