@@ -28,7 +28,7 @@ from bot.query.values import Turn
 from bot.store.book import batched
 from bot.store.comment_book import NO_COMMENTS, CommentsOfMail
 from bot.store.patch_scan import STORED_FACTS, FactsReader, PatchScan, ScanRow, ScanScope, ScanWindow, paths_of
-from bot.store.store import Store
+from bot.store.store import Store, Transaction
 from bot.submission import Submission, SubmissionKind, SubmissionRef
 from bot.subscriptions.turns import TurnFacts, TurnVerdict, turn_of
 
@@ -135,11 +135,8 @@ class ReviewQueue:
         """Return those of some submissions that have one of the wanted *turns*."""
         async with self._store.reading() as tx:
             submissions = await tx.watch.load_submissions(turns, with_checks=True, with_files=False)
-            patches = [patch.id for each in submissions.values() for patch in each.patches]
-            on_patches = await tx.comments.of(server, MailKind.PATCH, patches)
-            covers = [each.series.cover_id for each in submissions.values() if each.series and each.series.cover_id]
-            on_covers = await tx.comments.of(server, MailKind.COVER, covers)
-        known = _KnownComments(on_patches, on_covers, are_announced=self._apis[server].raises_comment_events)
+            known = await known_comments(tx, server, submissions.values())
+        known = replace(known, are_announced=self._apis[server].raises_comment_events)
         return await asyncio.to_thread(self._verdicts, server, turns, submissions, known)
 
     def _verdicts(
@@ -147,7 +144,7 @@ class ReviewQueue:
         server: ServerName,
         turns: _Turns,
         submissions: Mapping[SubmissionRef, Submission],
-        comments: "_KnownComments",
+        comments: "KnownComments",
     ) -> list[QueueRow]:
         rows: list[QueueRow] = []
         for ref, submission in submissions.items():
@@ -166,12 +163,12 @@ class ReviewQueue:
 
 
 @dataclass(frozen=True, slots=True)
-class _KnownComments:
+class KnownComments:
     """The known comments on patches and cover letters, by id; *are_announced* if the server announces each."""
 
     on_patches: Mapping[int, CommentsOfMail]
     on_covers: Mapping[int, CommentsOfMail]
-    are_announced: bool
+    are_announced: bool = False
 
     def facts_of(self, submission: Submission) -> TurnFacts:
         """Return what decides whose turn a *submission* is, of which no later version is known."""
@@ -181,6 +178,14 @@ class _KnownComments:
             mails.append(self.on_covers.get(series.cover_id or 0, NO_COMMENTS))
         comments = tuple(comment for mail in mails for comment in mail.comments)
         return TurnFacts(submission, comments, self.are_announced or all(mail.is_read for mail in mails))
+
+
+async def known_comments(tx: Transaction, server: ServerName, submissions: Collection[Submission]) -> KnownComments:
+    """Return the stored comments on some *submissions* of a server."""
+    patches = [patch.id for each in submissions for patch in each.patches]
+    covers = [each.series.cover_id for each in submissions if each.series and each.series.cover_id]
+    on_patches = await tx.comments.of(server, MailKind.PATCH, patches)
+    return KnownComments(on_patches, await tx.comments.of(server, MailKind.COVER, covers))
 
 
 class _QueueJudge:

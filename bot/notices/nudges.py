@@ -9,7 +9,6 @@ from bot.notices import fact_lines as facts
 from bot.notices.card import ServerLinks, submission_title
 from bot.notices.fact_lines import state_words
 from bot.notices.markup import Bullets, Code, Document, Line, Lines, Link, fitting, words
-from bot.patchwork.states import StateClasses
 from bot.submission import Submission
 
 MOST_LINES: Final = 30
@@ -23,12 +22,6 @@ class Unanswered:
     submission: Submission
     site: ServerLinks
     quiet: timedelta
-
-
-def awaits_answer(submission: Submission, classes: StateClasses) -> bool:
-    """Return whether somebody else than the submitter should do something: it is open, and no state waits for them."""
-    waits = any(not patch.archived and classes.is_waiting(patch.state) for patch in submission.patches)
-    return classes.is_open(submission.patches) and not waits
 
 
 def nudge(unanswered: Sequence[Unanswered], off: str) -> Document:

@@ -10,16 +10,20 @@ from bot.ids import NoticeKey, ProjectName, ServerName
 from bot.notices.card import ServerLinks
 from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
-from bot.notices.nudges import Unanswered, awaits_answer, nudge
+from bot.notices.nudges import Unanswered, nudge
+from bot.query.values import Turn
+from bot.review_queue import known_comments
 from bot.store.nudge_book import NudgeDue, OwnSubmission
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.subscriptions.registry import Audience
+from bot.subscriptions.turns import turn_of
 from bot.watch.announce import card_tag
 from bot.watch.item_isolation import isolated
 
 OFF = "set nudge off"
 BATCH = 20  # chats of one transaction
+_TURNS_OF_OTHERS = frozenset({Turn.READY, Turn.REVIEW})
 LATER = timedelta(days=1)  # when a chat that is muted now, or no direct chat any more, is looked at again
 
 
@@ -70,7 +74,9 @@ class Nudges:
         if submission is None:
             return None
         site = self._sites[own.about.server](submission.project)
-        if not awaits_answer(submission, site.classes):
+        comments = await known_comments(tx, own.about.server, [submission])
+        verdict = turn_of(comments.facts_of(submission), site.classes)
+        if verdict is None or verdict.turn not in _TURNS_OF_OTHERS:
             return None
         return Unanswered(submission, site, tx.now - own.last)
 

@@ -81,7 +81,7 @@ async def test_what_happens_begins_the_time_anew(rig: Rig) -> None:
         await prepared(here, "10 days")
         posted = await arrived(here)
         await pass_days(here, 9)
-        rig.patchwork.add_comment(posted.patches[0], "Looks odd.")
+        rig.patchwork.add_comment(posted.patches[0], "Ping?", submitter=ME)
         await rig.poll(here.bot, times=3)
         await pass_days(here, 9)
         rig.patchwork.set_state(posted.patches[0], "under-review")
@@ -124,6 +124,22 @@ async def test_what_is_decided_or_waits_for_the_author_is_not_reminded_of(rig: R
         await pass_days(here, 30)
 
     assert nudges(here) == []
+
+
+async def test_whoever_owes_an_answer_is_not_reminded_until_they_have_given_it(rig: Rig) -> None:
+    async with people(rig) as here:
+        await prepared(here)
+        posted = await arrived(here)
+        here.rig.patchwork.add_comment(posted.patches[0], "Why?\n", submitter="Eve <eve@example.org>")
+        await here.rig.poll(here.bot, times=3)
+        await pass_days(here, 60)
+        assert nudges(here) == []
+
+        here.rig.patchwork.add_comment(posted.patches[0], "Because.\n", submitter=ME)
+        await here.rig.poll(here.bot, times=3)
+        await pass_days(here, 22)
+
+    assert len(nudges(here)) == 1
 
 
 async def test_what_is_unanswered_already_is_one_message(rig: Rig) -> None:
