@@ -158,7 +158,8 @@ COMMANDS: tuple[Command, ...] = (
         (Parameter(ParameterKind.QUERY, optional=True, shown="QUERY] [PAGE"),),
         "turn:review",
         ("todo", "backlog", "worklist"),
-        more="In a room: what its subscriptions match. In a direct chat: what you sent, and what is delegated to you.",
+        more="In a room: what its subscriptions match. In a direct chat: what you sent or follow, and what is "
+        "delegated to you.",
         words=("waiting", "turn", "pending", "unreviewed", "inbox", "morning"),
     ),
     Command(

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from bot.commands.answers.figures import SubmissionFigures, figures_shown
+from support.card_rig import body_and_html
 from support.desk_rig import Desk, forms
 from support.rig import Rig
 
@@ -75,3 +77,22 @@ async def test_nothing_is_counted_as_nothing(desk: Desk) -> None:
     body, _ = await desk.reply("stats path:none/")
 
     assert body.endswith("Median to first reply: not known · to acceptance: not known\nOldest open: none")
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (0.01, "less than an hour"),
+        (0.05, "1 hour"),
+        (0.99, "23 hours"),
+        (1.0, "1.0 days"),
+        (2.46, "2.5 days"),
+        (12.4, "12 days"),
+    ],
+)
+def test_a_median_is_told_in_the_unit_that_fits(days: float, words: str) -> None:
+    figures = SubmissionFigures(1, 1, 0, [days], [], None)
+
+    body, _ = body_and_html(figures_shown("", 90, figures, is_cut=False))
+
+    assert f"Median to first reply: {words} (of 1) · " in body

@@ -52,12 +52,20 @@ def _median(days: Sequence[float]) -> str:
     """Return the median of durations, and of how many: "2.5 days (of 12)"."""
     if not days:
         return "not known"
-    middle = median(days)
-    return f"{middle:.0f} days (of {len(days):,})" if middle >= 10 else f"{middle:.1f} days (of {len(days):,})"
+    return f"{_time(median(days))} (of {len(days):,})"
+
+
+def _time(days: float) -> str:
+    """Return a duration in words: "12 days", "2.5 days", "7 hours"."""
+    if days >= 1:
+        return f"{days:.0f} days" if days >= 10 else f"{days:.1f} days"
+    hours = int(days * 24)
+    return facts.counted(hours, "hour") if hours else "less than an hour"
 
 
 def _oldest(oldest: OldestOpen | None) -> Line:
     if oldest is None:
         return words("Oldest open: none")
+    age = facts.counted(oldest.days, "day") if oldest.days else "less than a day"
     title = submission_title(oldest.submission, oldest.site)
-    return words("Oldest open: ", Link(cut(title.text, 100), title.url), f", {facts.counted(oldest.days, 'day')}")
+    return words("Oldest open: ", Link(cut(title.text, 100), title.url), f", {age}")
