@@ -33,7 +33,7 @@ _MANY: Final = 1_000_000  # more than there are patches
 MAX_STEPS: Final = 2_000_000  # of all comparisons between two versions: about a second
 
 
-class PatchChange(Enum):
+class PairOutcome(Enum):
     """What happened to a patch between two versions."""
 
     EQUAL = auto()
@@ -61,7 +61,7 @@ class PatchPair:
 
     old: int | None
     new: int | None
-    change: PatchChange
+    change: PairOutcome
     is_moved: bool = False  # behind or before others that it was not behind or before
 
 
@@ -80,7 +80,7 @@ def match_patches(old: Sequence[ComparedPatch], new: Sequence[ComparedPatch]) ->
         shown = _add_dropped(rows, pairs, done, shown, len(old))
         before = former.get(place)
         if before is None:
-            rows.append(PatchPair(None, place, PatchChange.NEW))
+            rows.append(PatchPair(None, place, PairOutcome.NEW))
         else:
             rows.append(PatchPair(before, place, _change(old[before], patch), before in moved))
             done.add(before)
@@ -93,18 +93,18 @@ def _add_dropped(rows: list[PatchPair], pairs: Mapping[int, int], done: Containe
     while shown + 1 < total and (shown + 1 in done or shown + 1 not in pairs):
         shown += 1
         if shown not in pairs:
-            rows.append(PatchPair(shown, None, PatchChange.DROPPED))
+            rows.append(PatchPair(shown, None, PairOutcome.DROPPED))
     return shown
 
 
-def _change(old: ComparedPatch, new: ComparedPatch) -> PatchChange:
+def _change(old: ComparedPatch, new: ComparedPatch) -> PairOutcome:
     is_equal = (proves(old.digest) and old.digest == new.digest) or is_same(old.fingerprint, new.fingerprint)
     if is_equal:
         are_known = old.message is not None and new.message is not None
         is_reworded = are_known and (old.message != new.message or old.subject != new.subject)
-        return PatchChange.REWORDED if is_reworded else PatchChange.EQUAL
+        return PairOutcome.REWORDED if is_reworded else PairOutcome.EQUAL
     is_certain = old.digest is not None and new.digest is not None and old.digest != new.digest
-    return PatchChange.CHANGED if is_certain or (old.fingerprint and new.fingerprint) else PatchChange.UNCLEAR
+    return PairOutcome.CHANGED if is_certain or (old.fingerprint and new.fingerprint) else PairOutcome.UNCLEAR
 
 
 _Key = Callable[[ComparedPatch], Hashable | None]
@@ -272,13 +272,13 @@ def counted(rows: Iterable[PatchPair], *, is_whole_before: bool, is_whole_now: b
     """Return the numbers of the changes in *rows*, where perhaps not all patches of both versions are known."""
     rows = tuple(rows)
     counts = Counter(row.change for row in rows)
-    added, reworded = counts[PatchChange.NEW], counts[PatchChange.REWORDED]
+    added, reworded = counts[PairOutcome.NEW], counts[PairOutcome.REWORDED]
     return Comparison(
-        unchanged=counts[PatchChange.EQUAL] + reworded,
-        changed=counts[PatchChange.CHANGED],
+        unchanged=counts[PairOutcome.EQUAL] + reworded,
+        changed=counts[PairOutcome.CHANGED],
         new=added if is_whole_before else 0,
-        gone=counts[PatchChange.DROPPED] if is_whole_now else 0,
-        unclear=counts[PatchChange.UNCLEAR] + (0 if is_whole_before else added),
+        gone=counts[PairOutcome.DROPPED] if is_whole_now else 0,
+        unclear=counts[PairOutcome.UNCLEAR] + (0 if is_whole_before else added),
         whole=is_whole_now,
         moved=sum(row.is_moved for row in rows),
         reworded=reworded,

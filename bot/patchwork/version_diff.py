@@ -9,7 +9,7 @@ from bot.patchwork.diff import hash_of, without_message
 from bot.patchwork.diff_lines import PatchLines, fingerprint, read_lines
 from bot.patchwork.line_matching import CONTEXT, ChangedRun, WorkBudget, changed_runs, common_lines
 from bot.patchwork.model import PatchRef
-from bot.patchwork.range_diff import ComparedPatch, PatchChange, PatchPair, match_patches
+from bot.patchwork.range_diff import ComparedPatch, PairOutcome, PatchPair, match_patches
 from bot.patchwork.versions import plain_name
 
 MAX_PATCHES: Final = 500  # of each version
@@ -55,7 +55,7 @@ def compare_mails(old: Sequence[PatchMail], new: Sequence[PatchMail]) -> Version
     budget = WorkBudget(_MAX_STEPS)
     interdiffs: dict[int, Interdiff] = {}
     for place, row in enumerate(rows):
-        if row.change not in {PatchChange.CHANGED, PatchChange.REWORDED} or row.old is None or row.new is None:
+        if row.change not in {PairOutcome.CHANGED, PairOutcome.REWORDED} or row.old is None or row.new is None:
             continue
         lines, others = before[row.old][1], after[row.new][1]
         if lines is not None and others is not None:

@@ -43,7 +43,7 @@ _STORED: Final = sa.select(
 _SETTLE: Final = (
     sa.update(_NOTICE)
     .where(_NOTICE.c.id == sa.bindparam("of_id"), _NOTICE.c.room == sa.bindparam("of_room"))
-    .execution_options(**UNNOTED)  # the sender, which does it, looks for the next notice anyway
+    .execution_options(**UNNOTED)  # the sender looks for the next notice anyway
 )
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from bot.patchwork.diff import hash_of
 from bot.patchwork.diff_lines import fingerprint_of
-from bot.patchwork.range_diff import ComparedPatch, PatchChange, PatchPair, match_patches
+from bot.patchwork.range_diff import ComparedPatch, PairOutcome, PatchPair, match_patches
 from bot.sample_patchwork.diffs import Hunk, git_diff, rename_diff
 
-EQUAL, CHANGED, NEW, DROPPED = PatchChange.EQUAL, PatchChange.CHANGED, PatchChange.NEW, PatchChange.DROPPED
+EQUAL, CHANGED, NEW, DROPPED = PairOutcome.EQUAL, PairOutcome.CHANGED, PairOutcome.NEW, PairOutcome.DROPPED
 
 
 def patch(number: int, subject: str, diff: str, *message: str) -> ComparedPatch:
@@ -28,7 +28,7 @@ ONE, TWO, THREE = (patch(place, name, lines(name)) for place, name in enumerate(
 
 def rows(
     old: Sequence[ComparedPatch], new: Sequence[ComparedPatch]
-) -> list[tuple[int | None, int | None, PatchChange]]:
+) -> list[tuple[int | None, int | None, PairOutcome]]:
     return [(row.old, row.new, row.change) for row in match_patches(old, new)]
 
 
@@ -63,7 +63,7 @@ def test_only_what_left_the_order_is_moved() -> None:
 def test_another_message_is_a_change_of_its_own() -> None:
     old, new = patch(1, "one", lines("one"), "Why."), patch(1, "one", lines("one"), "Why not.")
 
-    assert rows([old], [new]) == [(0, 0, PatchChange.REWORDED)]
+    assert rows([old], [new]) == [(0, 0, PairOutcome.REWORDED)]
 
 
 def test_a_message_that_is_not_known_is_not_called_changed() -> None:
@@ -92,7 +92,7 @@ def test_renames_are_compared_by_their_names() -> None:
 
 def test_without_the_diffs_the_subject_pairs_and_nothing_is_claimed() -> None:
     assert match_patches([ComparedPatch(1, "one")], [ComparedPatch(2, "one")]) == (
-        PatchPair(0, 0, PatchChange.UNCLEAR),
+        PatchPair(0, 0, PairOutcome.UNCLEAR),
     )
 
 

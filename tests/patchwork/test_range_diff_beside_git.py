@@ -12,16 +12,16 @@ import pytest
 
 from bot.patchwork.diff import hash_of, without_message
 from bot.patchwork.diff_lines import fingerprint_of, read_lines
-from bot.patchwork.range_diff import ComparedPatch, PatchChange, match_patches
+from bot.patchwork.range_diff import ComparedPatch, PairOutcome, match_patches
 from bot.patchwork.versions import plain_name
 
 _ROW = re.compile(r"^\s*(\d+|-):\s+\S+ ([=!<>])\s+(\d+|-):", re.MULTILINE)
 _MAIL = re.compile(r"^From [0-9a-f]{40} .*\n", re.MULTILINE)
 _SIGNS = {
-    "=": {PatchChange.EQUAL},
-    "!": {PatchChange.CHANGED, PatchChange.REWORDED, PatchChange.EQUAL},  # other context lines alone are no change here
-    "<": {PatchChange.DROPPED},
-    ">": {PatchChange.NEW},
+    "=": {PairOutcome.EQUAL},
+    "!": {PairOutcome.CHANGED, PairOutcome.REWORDED, PairOutcome.EQUAL},  # other context lines alone are no change here
+    "<": {PairOutcome.DROPPED},
+    ">": {PairOutcome.NEW},
 }
 
 

@@ -9,7 +9,7 @@ from bot.notices.card import ServerLinks, series_title
 from bot.notices.markup import Block, Bullets, Details, Document, Line, lines, longest, words
 from bot.notices.version_lines import changes, passed_days
 from bot.patchwork.model import PatchRef, Series, bare_subject, version_of
-from bot.patchwork.range_diff import PatchChange, PatchPair, counted
+from bot.patchwork.range_diff import PairOutcome, PatchPair, counted
 from bot.patchwork.version_diff import MAX_PATCHES, Interdiff, VersionDiff
 from bot.text import cut, spelled_out
 
@@ -17,20 +17,20 @@ MAX_ROWS: Final = 25
 _MAX_TITLE: Final = 70
 _MAX_WIDTH: Final = 160  # of a line of a diff
 _SIGNS: Final = {
-    PatchChange.EQUAL: "=",
-    PatchChange.REWORDED: "≈",
-    PatchChange.CHANGED: "≠",
-    PatchChange.NEW: "+",
-    PatchChange.DROPPED: "−",
-    PatchChange.UNCLEAR: "?",
+    PairOutcome.EQUAL: "=",
+    PairOutcome.REWORDED: "≈",
+    PairOutcome.CHANGED: "≠",
+    PairOutcome.NEW: "+",
+    PairOutcome.DROPPED: "−",
+    PairOutcome.UNCLEAR: "?",
 }
 _WORDS: Final = {
-    PatchChange.EQUAL: "",
-    PatchChange.REWORDED: "message changed",
-    PatchChange.CHANGED: "changed",
-    PatchChange.NEW: "new",
-    PatchChange.DROPPED: "dropped",
-    PatchChange.UNCLEAR: "not compared",
+    PairOutcome.EQUAL: "",
+    PairOutcome.REWORDED: "message changed",
+    PairOutcome.CHANGED: "changed",
+    PairOutcome.NEW: "new",
+    PairOutcome.DROPPED: "dropped",
+    PairOutcome.UNCLEAR: "not compared",
 }
 
 
@@ -67,7 +67,7 @@ def _listed(rows: Sequence[PatchPair]) -> list[int]:
     """Return the places of the rows that are shown: all, or else those that are not equal first, in order."""
     if len(rows) <= MAX_ROWS:
         return list(range(len(rows)))
-    by_need = sorted(range(len(rows)), key=lambda place: rows[place].change is PatchChange.EQUAL)
+    by_need = sorted(range(len(rows)), key=lambda place: rows[place].change is PairOutcome.EQUAL)
     return sorted(by_need[:MAX_ROWS])
 
 
@@ -75,7 +75,7 @@ def _more(rows: Sequence[PatchPair], listed: Sequence[int]) -> Line:
     rest = [row for place, row in enumerate(rows) if place not in set(listed)]
     if not rest:
         return ()
-    equal = sum(row.change is PatchChange.EQUAL for row in rest)
+    equal = sum(row.change is PairOutcome.EQUAL for row in rest)
     return words(f"… and {facts.counted(len(rest), 'more patch')}" + (f", {equal} of them unchanged" if equal else ""))
 
 
@@ -90,7 +90,7 @@ def _summary(compared: ComparedVersions) -> str:
 
 def _row(row: PatchPair, interdiff: Interdiff | None, compared: ComparedVersions) -> Line:
     size = ""
-    if interdiff is not None and row.change is PatchChange.CHANGED and interdiff.lines is not None:
+    if interdiff is not None and row.change is PairOutcome.CHANGED and interdiff.lines is not None:
         size = f" +{interdiff.added} −{interdiff.removed}"
     told = [f"{_WORDS[row.change]}{size}", "moved" if row.is_moved else ""]
     return words(facts.joined([f"{_SIGNS[row.change]} {_name(row, compared)}", *told]))
