@@ -8,7 +8,7 @@ from bot.commands.request import Answer, CommandRequest
 from bot.errors import UserError
 from bot.ids import SubscriptionId
 from bot.store.store import Transaction
-from bot.subscriptions.follows import FOLLOW
+from bot.subscriptions.matching import FOLLOW
 from bot.subscriptions.subscription import is_configured
 
 

@@ -16,8 +16,15 @@ from bot.query.index.index import Index, Match
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
 from bot.submission import Contexts, Submission, SubmissionRef
-from bot.subscriptions.follows import with_followers
-from bot.subscriptions.matching import ChangeMatch, PatchChange, RoomMatch, by_room, change_matches, sections_of
+from bot.subscriptions.matching import (
+    ChangeMatch,
+    PatchChange,
+    RoomMatch,
+    by_room,
+    change_matches,
+    sections_of,
+    with_followers,
+)
 
 _BAD_CHECKS: Mapping[str, int] = {CheckState.WARNING: 1, CheckState.FAIL: 2}  # the larger the worse
 _NO_CONTEXT = "default"  # as Patchwork has it

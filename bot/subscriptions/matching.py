@@ -13,7 +13,7 @@ from bot.query.facts import ExtraFacts, Facts, facts_of, version_in
 from bot.query.index.index import Index, Match, Subscription
 from bot.query.keys import Key
 from bot.query.maintainers.maintainers import Maintainers
-from bot.query.options import OnKind, SubscriptionOptions
+from bot.query.options import NO_OPTIONS, OnKind, SubscriptionOptions
 from bot.submission import Submission
 
 MOST_FOUND: Final = 100  # things that the reasons of one subscription name in all, and as many reasons
@@ -222,3 +222,25 @@ def change_matches(index: Index, happened: PatchChange) -> Iterator[ChangeMatch]
     if kinds:
         for match in index.match(happened.after, lambda each: each.id in kinds):
             yield ChangeMatch(match, *kinds[match.subscription.id])
+
+
+FOLLOW: Final = SubscriptionId(0)  # stands for a follow among the reasons of a card; no subscription has it
+_REASON: Final = MatchReason(FOLLOW, Reason(TermOutcome.FOUND, "follow", ()))
+
+
+def with_followers(matches: Sequence[RoomMatch], chats: Iterable[RoomId]) -> list[RoomMatch]:
+    """Return *matches* with a match for each of *chats*, by room; one that matches anyway has one reason more.
+
+    A follow brings a card at once, even if the subscriptions of the chat wait for a digest.
+    """
+    by_room = {match.room: match for match in matches}
+    for chat in chats:
+        match = by_room.get(chat, RoomMatch(chat, (), ()))
+        options = tuple(dict.fromkeys((*match.options, NO_OPTIONS)))
+        by_room[chat] = replace(match, why=(*match.why, _REASON), options=options)
+    return [by_room[room] for room in sorted(by_room)]
+
+
+def only_followed(match: RoomMatch) -> bool:
+    """Return whether a room gets something only because somebody follows it."""
+    return all(each.subscription == FOLLOW for each in match.why)

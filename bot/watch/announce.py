@@ -24,10 +24,17 @@ from bot.query.options import CardForm, DigestTimes, richest
 from bot.store.flood_book import HeldSubmission
 from bot.store.store import Transaction
 from bot.submission import Submission, SubmissionRef
-from bot.subscriptions.follows import FOLLOW, with_followers
-from bot.subscriptions.matching import Arrival, MatchReason, RoomMatch, asked_paths, match_rooms, version_said
+from bot.subscriptions.matching import (
+    FOLLOW,
+    Arrival,
+    MatchReason,
+    RoomMatch,
+    asked_paths,
+    match_rooms,
+    version_said,
+    with_followers,
+)
 from bot.subscriptions.registry import Audience
-from bot.watch.followers import chats_following
 from bot.watch.version_links import VersionLinker, versions_of
 
 
@@ -293,3 +300,14 @@ async def open_flood(
     flood = replace(flood, server=server, last=now)
     await tx.floods.put(flood)
     return flood
+
+
+async def chats_following(
+    tx: Transaction, audience: Audience, about: SubmissionRef, *, only_earlier: bool = False
+) -> set[RoomId]:
+    """Return the direct chats of those who follow a submission, or an earlier version of it, unless they are muted.
+
+    With *only_earlier*, those who follow this very version do not count.
+    """
+    chats = await tx.follows.chats_following(about, only_earlier=only_earlier)
+    return {chat for chat in chats if chat in audience.direct and audience.is_active(chat, tx.now)}

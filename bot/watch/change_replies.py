@@ -10,10 +10,9 @@ from bot.notices.changes import ChangedSubmission, RoomChanges, changes_by_room
 from bot.query.maintainers.maintainers import Maintainers
 from bot.store.store import Transaction
 from bot.submission import SubmissionRef
-from bot.subscriptions.follows import only_followed
+from bot.subscriptions.matching import only_followed
 from bot.subscriptions.registry import Audience
-from bot.watch.announce import CardRequest, card_request
-from bot.watch.followers import chats_following
+from bot.watch.announce import CardRequest, card_request, chats_following
 
 
 @dataclass(frozen=True, slots=True)
