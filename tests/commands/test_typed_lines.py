@@ -1615,12 +1615,11 @@ https://patchwork.example.org/project/qemu-devel/patch/20260103235900.3-1-ada@ex
     (
         "!pw also show 3",
         snapshot("""\
-[2/2] Change number 2, part 2
-https://patchwork.example.org/project/qemu-devel/patch/20260102235900.2-2-ada@example.org/
-Ada Sample · 2026-01-02
+🆕 [2/2] Change number 2, part 2
+New · no reviews yet
+Ada Sample · 2026-01-02 · +2 −2 in 2 files
 in Change number 2 <https://patchwork.example.org/project/qemu-devel/list/?series=2&state=*&archive=both>
-New
-+2 −2 in 2 files
+https://patchwork.example.org/project/qemu-devel/patch/20260102235900.2-2-ada@example.org/
 • hw/virtio/net.c +1 −1
 • migration/vmstate.c +1 −1
 b4 shazam 20260102235900.2-2-ada@example.org
@@ -1747,11 +1746,10 @@ Needs review
     (
         "!pw show #1",
         snapshot("""\
-Change number 1
-https://patchwork.example.org/project/qemu-devel/patch/20260101235900.1-1-ada@example.org/
+🆕 Change number 1
+New · no reviews yet
 Ada Sample · 2026-01-01
-in Change number 1 <https://patchwork.example.org/project/qemu-devel/list/?series=1&state=*&archive=both>
-New
+https://patchwork.example.org/project/qemu-devel/patch/20260101235900.1-1-ada@example.org/
 • migration/ram.c +1 −1
 b4 shazam 20260101235900.1-1-ada@example.org
 git-pw patch apply 1\
