@@ -62,6 +62,16 @@ AT_MOST = {
     "state": 10,
     "recheck": 0,  # for the server raises comment events
     "recheck_request": 0,
+    "mail_comment": HALF_A_YEAR,
+    "mail_read": HALF_A_YEAR,
+    "queue_room": 1,
+    "listed_row": 500,
+    "direct_chat": 0,
+    "follow": HALF_A_YEAR,
+    "follow_reaction": 0,
+    "snooze": 0,
+    "nudge": 0,
+    "nudged": 0,
 }
 
 
@@ -86,19 +96,26 @@ async def test_after_two_hundred_days_no_table_has_more_than_what_is_kept(tmp_pa
 
 
 async def a_day(rig: Rig, bot: Bot, day: int) -> None:
-    """One series with all that happens to it, a command, and now and then an import."""
+    """One series with all that happens to it, some commands, and now and then an import."""
     await rig.pass_quietly(bot, PAUSE - 3 * rig.poll_seconds)
     posted = rig.post("migration/ram.c" if day // EVERY % 2 else "hw/a.c", name=f"day {day}")
     if day % FLOOD_EVERY == 0:
         for number in range(A_FLOOD):
             rig.post("migration/ram.c", name=f"import {day}, {number}")
-    await bot.receive(InboxMessage(ROOM, EventId(f"$said{day}"), UserId("@ada:hs"), "!pw version", rig.clock.now()))
+    await type_in_room(rig, bot, "!pw version")
     await rig.poll(bot)
+    await type_in_room(rig, bot, f"!pw follow {posted.series}")
+    await type_in_room(rig, bot, "!pw queue")
     [patch] = posted.patches
     rig.patchwork.set_state(patch, "accepted")
     rig.patchwork.add_comment(patch, "Well done.\n")
     rig.patchwork.add_check(patch, NewCheck("success", "build"))
     await rig.poll(bot, times=2)
+
+
+async def type_in_room(rig: Rig, bot: Bot, text: str) -> None:
+    event = EventId(f"${text}, {rig.clock.now()}")
+    await bot.receive(InboxMessage(ROOM, event, UserId("@ada:hs"), text, rig.clock.now()))
 
 
 async def counts(bot: Bot) -> dict[str, int]:

@@ -46,7 +46,7 @@ def test_a_recorded_patch_gets_its_card_and_answers() -> None:
     card, _, answer = output.partition("> show 2194095\n")
     assert (done.returncode, done.stderr) == (0, b"")
     assert " in migration/" in card
-    assert answer.startswith("[v6 11/18] colo: Fix crash during device vmstate load\n")
+    assert answer.startswith("🆕 [v6 11/18] colo: Fix crash during device vmstate load\n")
 
 
 def test_in_the_demo_everything_that_is_typed_is_answered() -> None:

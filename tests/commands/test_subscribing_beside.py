@@ -34,8 +34,8 @@ What arrives until then is not posted, not even later.
 Undo: !pw unmute 1\
 """)
     assert here.html == snapshot("""\
-<p>Subscription 1 is muted until today 02:00 (UTC).<br>What arrives until then is not posted, not even later.</p>
-<p>Undo: <code>!pw unmute 1</code></p>\
+<p>Subscription 1 is muted until today 02:00 (UTC).<br>What arrives until then is not posted, not even later.<br>\
+Undo: <code>!pw unmute 1</code></p>\
 """)
     await here.arrives("migration/a.c", name="Muted")
     await here.arrives("docs/a.rst", name="Not muted")

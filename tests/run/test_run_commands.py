@@ -22,7 +22,7 @@ async def test_commands_are_answered_in_a_room_with_the_prefix_and_in_a_direct_c
 
             assert [answer["msgtype"] for answer in answers] == ["m.notice", "m.notice"]
             assert f"{prefix}sub path:drivers/net/" in answers[0]["body"]
-            assert answers[1]["body"].startswith("migration: Fix it")
+            assert answers[1]["body"].startswith("🆕 migration: Fix it\n")
             assert answers[1]["org.patchbot"]["patch"] == posted.patches[0]
 
         await ann.say(room, "help")
