@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 from bot.clock import Clock
+from bot.errors import BotError, StoreError
 from bot.ids import PatchId, ProjectName, RoomId, ServerName, SubscriptionId
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.updates import MailKind
@@ -93,7 +94,7 @@ class ReviewQueue:
             for server in self._projects:
                 turns = await self._matching(server, scope)
                 for some in batched(turns.items(), _JUDGED):
-                    rows += await self._judged(server, dict(some))
+                    rows += await self._judged_apart(server, dict(some))
         return sorted(rows, key=_place)
 
     async def contents(self, refs: Iterable[SubmissionRef]) -> dict[SubmissionRef, Submission]:
@@ -126,10 +127,31 @@ class ReviewQueue:
         while True:
             async with self._store.reading() as tx:
                 rows = await tx.watch.scan_open(judge.scan, window, closed, before, CHUNK)
-            matching += await asyncio.to_thread(judge.wanted, rows)
+            matches, unreadable = await asyncio.to_thread(judge.wanted, rows)
+            matching += matches
+            for patch, error in unreadable:
+                self._record_unreadable(f"patch {patch} of {judge.server}", error)
             if len(rows) < CHUNK:
                 return matching
             before = rows[-1].id
+
+    async def _judged_apart(self, server: ServerName, turns: _Turns) -> list[QueueRow]:
+        """Return those of some submissions that have one of the wanted *turns*, without those that cannot be read."""
+        try:
+            return await self._judged(server, turns)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a damaged row, which costs itself only; it is recorded
+            if len(turns) == 1:
+                [ref] = turns
+                self._record_unreadable(f"{ref.kind} {ref.id} of {server}", error)
+                return []
+        items = list(turns.items())
+        halves = (items[: len(items) // 2], items[len(items) // 2 :])
+        return [row for half in halves for row in await self._judged_apart(server, dict(half))]
+
+    def _record_unreadable(self, name: str, error: Exception) -> None:
+        self._store.incidents.record("queue.item_unreadable", name, error)
 
     async def _judged(self, server: ServerName, turns: _Turns) -> list[QueueRow]:
         """Return those of some submissions that have one of the wanted *turns*."""
@@ -198,7 +220,7 @@ class _QueueJudge:
         file_of: Callable[[ProjectName], Maintainers | None],
         now: datetime,
     ) -> None:
-        self._server = of.server
+        self.server = of.server
         self._now = now
         self._scope = scope
         self._by_turn = [tree for tree in scope.trees if FactName.TURN in facts_in(tree)]
@@ -209,7 +231,7 @@ class _QueueJudge:
         facts = {fact for tree in trees for fact in facts_in(tree)} & STORED_FACTS.keys()
         self._files = _files(of.projects, file_of) if FactName.SECTIONS in facts else {}
         self.scan = PatchScan(of, facts, self._condition(), now)
-        self._reader = FactsReader(self._server, facts)
+        self._reader = FactsReader(self.server, facts)
         self._patterns: PathTrie[str] = PathTrie()
         for pattern in {pattern for tree in (*self._by_turn, scope.query) if tree for pattern in patterns_of(tree)}:
             self._patterns.add(pattern, pattern)
@@ -222,14 +244,29 @@ class _QueueJudge:
             asked.append(any_of(scope.trees))
         return prefilter_of(all_of(asked), files, MOST_PARTS) if asked else ANYTHING
 
-    def wanted(self, rows: Sequence[ScanRow]) -> list[tuple[SubmissionRef, frozenset[Turn]]]:
-        """Return the submissions of the patches in *rows* that match, with the turns of which they do."""
-        return [(self._ref(row), turns) for row in rows if (turns := self._turns(row))]
+    def wanted(
+        self, rows: Sequence[ScanRow]
+    ) -> tuple[list[tuple[SubmissionRef, frozenset[Turn]]], list[tuple[PatchId, Exception]]]:
+        """Return the submissions of the patches in *rows* that match, with the turns of which they do.
+
+        The second list has the patches that cannot be read, each with the error.
+        """
+        matches: list[tuple[SubmissionRef, frozenset[Turn]]] = []
+        unreadable: list[tuple[PatchId, Exception]] = []
+        for row in rows:
+            try:
+                turns = self._turns(row)
+            except (TypeError, ValueError, LookupError, BotError) as error:
+                unreadable.append((row.id, error))
+                continue
+            if turns:
+                matches.append((self._ref(row), turns))
+        return matches, unreadable
 
     def _ref(self, row: ScanRow) -> SubmissionRef:
         if row.series is None:
-            return SubmissionRef(self._server, SubmissionKind.PATCH, row.id)
-        return SubmissionRef(self._server, SubmissionKind.SERIES, row.series)
+            return SubmissionRef(self.server, SubmissionKind.PATCH, row.id)
+        return SubmissionRef(self.server, SubmissionKind.SERIES, row.series)
 
     def _turns(self, row: ScanRow) -> frozenset[Turn]:
         """Return the turns of which a queue wants the patch in a row."""

@@ -97,6 +97,24 @@ async def test_every_open_submission_is_listed_once_and_no_other(store: Store, r
         assert since == sorted(since)
 
 
+async def test_a_damaged_row_costs_itself_only(store: Store, rig: StoreRig) -> None:
+    await save(store, *(some_series(number, "new", "new") for number in range(1, 8)))
+    damages = (("files", 20, "[1]"), ("trailers", 40, '{"a": 1}'))
+    async with store.transaction() as tx:
+        for column, patch, value in damages:
+            damage = f"UPDATE patch SET {column} = '{value}' WHERE id = {patch}"  # noqa: S608  # no input
+            await tx.watch._connection.execute(sa.text(damage))
+    queue = a_queue(store, rig)
+
+    by_path = numbers(await queue.rows(scope("path:migration/")))
+    by_project = numbers(await queue.rows(scope(f"project:{PROJECT}")))
+
+    assert {1, 3, 5, 6, 7} <= set(by_path)
+    assert {1, 3, 5, 6, 7} <= set(by_project)
+    assert 4 not in by_project
+    assert {each.kind for each in store.incidents} == {"queue.item_unreadable"}
+
+
 async def test_what_matches_is_what_the_queries_say_and_a_turn_is_one_of_them(store: Store, rig: StoreRig) -> None:
     await save(
         store,
