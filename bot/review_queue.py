@@ -58,9 +58,21 @@ class QueueScope:
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A submission in a queue."""
+    """A submission in a queue: whose *turn* it is, *since* a time (UTC), None if that is unknown.
+
+    A long queue has many rows and shows few, so a row has no more than its place needs.
+    """
 
     ref: SubmissionRef
+    turn: Turn
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """A submission with the verdict on whose turn it is."""
+
+    submission: Submission
     verdict: TurnVerdict
 
 
@@ -97,10 +109,15 @@ class ReviewQueue:
                     rows += await self._judged_apart(server, dict(some))
         return sorted(rows, key=_place)
 
-    async def contents(self, refs: Iterable[SubmissionRef]) -> dict[SubmissionRef, Submission]:
-        """Return the known ones of some submissions, without their files."""
-        async with self._store.reading() as tx:
-            return await tx.watch.load_submissions(refs, with_checks=True, with_files=False)
+    async def contents(self, refs: Iterable[SubmissionRef]) -> dict[SubmissionRef, QueueItem]:
+        """Return those of some submissions that are stored and open, without their files."""
+        by_server: dict[ServerName, list[SubmissionRef]] = {}
+        for ref in refs:
+            by_server.setdefault(ref.server, []).append(ref)
+        items: dict[SubmissionRef, QueueItem] = {}
+        for server, some in by_server.items():
+            items |= await self._items(server, some)
+        return items
 
     async def _matching(self, server: ServerName, scope: QueueScope) -> _Turns:
         """Return the open submissions of a server that a *scope* has, each with the turns of which it wants them."""
@@ -155,25 +172,27 @@ class ReviewQueue:
 
     async def _judged(self, server: ServerName, turns: _Turns) -> list[QueueRow]:
         """Return those of some submissions that have one of the wanted *turns*."""
+        items = await self._items(server, turns)
+        verdicts = ((ref, item.verdict) for ref, item in items.items())
+        return [QueueRow(ref, verdict.turn, verdict.since) for ref, verdict in verdicts if verdict.turn in turns[ref]]
+
+    async def _items(self, server: ServerName, refs: Iterable[SubmissionRef]) -> dict[SubmissionRef, QueueItem]:
+        """Return those of some submissions of a server that are stored and open."""
         async with self._store.reading() as tx:
-            submissions = await tx.watch.load_submissions(turns, with_checks=True, with_files=False)
+            submissions = await tx.watch.load_submissions(refs, with_checks=True, with_files=False)
             known = await known_comments(tx, server, submissions.values())
         known = replace(known, are_announced=self._apis[server].raises_comment_events)
-        return await asyncio.to_thread(self._verdicts, server, turns, submissions, known)
+        return await asyncio.to_thread(self._verdicts, server, submissions, known)
 
     def _verdicts(
-        self,
-        server: ServerName,
-        turns: _Turns,
-        submissions: Mapping[SubmissionRef, Submission],
-        comments: "KnownComments",
-    ) -> list[QueueRow]:
-        rows: list[QueueRow] = []
+        self, server: ServerName, submissions: Mapping[SubmissionRef, Submission], comments: "KnownComments"
+    ) -> dict[SubmissionRef, QueueItem]:
+        items: dict[SubmissionRef, QueueItem] = {}
         for ref, submission in submissions.items():
             verdict = turn_of(comments.facts_of(submission), self._apis[server].classes)
-            if verdict is not None and verdict.turn in turns[ref]:
-                rows.append(QueueRow(ref, verdict))
-        return rows
+            if verdict is not None:
+                items[ref] = QueueItem(submission, verdict)
+        return items
 
     def _scan_scope(self, server: ServerName) -> ScanScope:
         return ScanScope(server, self._projects[server], since=None)
@@ -304,8 +323,7 @@ def _files(projects: Iterable[str], file_of: Callable[[ProjectName], Maintainers
 
 def _place(row: QueueRow) -> tuple[int, float, str, int]:
     """Return the place of a row: by section, then those that have waited longest, and last those that nobody knows."""
-    since = row.verdict.since
-    return _ORDER[row.verdict.turn], since.timestamp() if since else float("inf"), row.ref.server, row.ref.id
+    return _ORDER[row.turn], row.since.timestamp() if row.since else float("inf"), row.ref.server, row.ref.id
 
 
 _ORDER: Final = {turn: number for number, turn in enumerate(Turn)}

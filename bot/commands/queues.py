@@ -44,13 +44,13 @@ async def queue_answer(context: CommandContext, rows: Sequence[QueueRow], page: 
     """Return a page of *rows*; None if they have fewer pages."""
     places = {place.name: place for place in context.places}
     needed = rows[: page.number * MOST_LINES]
-    submissions = await context.queue.contents([row.ref for row in needed])
+    items = await context.queue.contents([row.ref for row in needed])
     entries = [
-        QueueEntry(places[row.ref.server].site(submission.project), row.ref, submission, row.verdict)
+        QueueEntry(places[row.ref.server].site(item.submission.project), row.ref, item.submission, item.verdict)
         for row in needed
-        if (submission := submissions.get(row.ref)) is not None
+        if (item := items.get(row.ref)) is not None
     ]
-    counts = Counter(row.verdict.turn for row in rows)
+    counts = Counter(row.turn for row in rows)
     content = QueueContent(entries, counts, context.clock.now(), more=page.more, title=page.title)
     pages = queue_pages(content, page.number)
     if len(pages) < page.number:

@@ -249,13 +249,13 @@ class DigestPosts:
             self._incidents.record("digest.queue_not_found", due.key, error)
             rows = []
         shown = rows[:_MOST_LISTED]
-        submissions = await self._queue.contents([row.ref for row in shown])
+        items = await self._queue.contents([row.ref for row in shown])
         entries = [
-            QueueEntry(self._sites[row.ref.server](submission.project), row.ref, submission, row.verdict)
+            QueueEntry(self._sites[row.ref.server](item.submission.project), row.ref, item.submission, item.verdict)
             for row in shown
-            if (submission := submissions.get(row.ref)) is not None
+            if (item := items.get(row.ref)) is not None
         ]
-        return QueueContent(entries, Counter(row.verdict.turn for row in rows), self._clock.now())
+        return QueueContent(entries, Counter(row.turn for row in rows), self._clock.now())
 
     async def _entries(self, tx: Transaction, due: DigestDue, stale: Sequence[_Entry]) -> list[_Entry]:
         """Return the entries of a digest: new submissions in the order of arrival, then the *stale* ones."""

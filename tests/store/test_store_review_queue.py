@@ -21,7 +21,7 @@ from bot.query.values import Turn
 from bot.review_queue import QueueRow, QueueScope, ReviewQueue
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
-from bot.subscriptions.turns import TurnReason
+from bot.subscriptions.turns import TurnReason, TurnVerdict
 from support.store_rig import PROJECT, SERVER, StoreRig, a_baseline, a_patch, a_series
 
 PETER = Person("Peter Xu", "peterx@example.org")
@@ -58,6 +58,13 @@ def some_series(number: int, *states: str | None, **fields: object) -> SeriesRea
     return SeriesRead(replace(series, date="2025-12-31T00:00:00"), tuple(patches))
 
 
+async def verdicts(queue: ReviewQueue, asked: QueueScope) -> list[TurnVerdict]:
+    """The verdicts of what a queue lists, in its order."""
+    refs = [row.ref for row in await queue.rows(asked)]
+    items = await queue.contents(refs)
+    return [items[ref].verdict for ref in refs]
+
+
 def numbers(rows: Sequence[QueueRow]) -> list[int]:
     return [row.ref.id for row in rows]
 
@@ -91,9 +98,9 @@ async def test_every_open_submission_is_listed_once_and_no_other(store: Store, r
     rows = await a_queue(store, rig).rows(scope(f"project:{PROJECT}"))
 
     assert sorted(numbers(rows)) == sorted(expected)
-    assert [row.verdict.turn for row in rows] == sorted((row.verdict.turn for row in rows), key=list(Turn).index)
+    assert [row.turn for row in rows] == sorted((row.turn for row in rows), key=list(Turn).index)
     for turn in Turn:
-        since = [row.verdict.since for row in rows if row.verdict.turn is turn and row.verdict.since]
+        since = [row.since for row in rows if row.turn is turn and row.since]
         assert since == sorted(since)
 
 
@@ -165,8 +172,8 @@ async def test_silence_is_claimed_only_where_all_comments_are_known(store: Store
     await save(store, some_series(1, "new"), some_series(2, "new"), followed=FollowUpResult(comments=(read,)))
     asked = scope(f"project:{PROJECT}")
 
-    old = [row.verdict.reason for row in await a_queue(store, rig, "1.2").rows(asked)]
-    new = [row.verdict.reason for row in await a_queue(store, rig, "1.3").rows(asked)]
+    old = [each.reason for each in await verdicts(a_queue(store, rig, "1.2"), asked)]
+    new = [each.reason for each in await verdicts(a_queue(store, rig, "1.3"), asked)]
 
     assert old == [TurnReason.NO_REVIEW_SEEN, TurnReason.NO_REPLY]
     assert new == [TurnReason.NO_REPLY, TurnReason.NO_REPLY]
@@ -181,15 +188,15 @@ async def test_who_wrote_last_is_known_from_comments_on_patches_and_covers(store
     await save(store, covered)
     on_cover = CommentsRead(CommentTarget(MailKind.COVER, 7), ref, (question,))
     await save(store, followed=FollowUpResult(comments=(on_cover,)))
-    [asked] = await a_queue(store, rig).rows(scope(f"project:{PROJECT}"))
+    [asked] = await verdicts(a_queue(store, rig), scope(f"project:{PROJECT}"))
     answer = Comment(1, covered.news[0].submitter, "2026-01-03T00:00:00")
     on_patch = CommentsRead(CommentTarget(MailKind.PATCH, PatchId(10)), ref, (answer,))
     await save(store, followed=FollowUpResult(comments=(on_patch,)))
-    [answered] = await a_queue(store, rig).rows(scope(f"project:{PROJECT}"))
+    [answered] = await verdicts(a_queue(store, rig), scope(f"project:{PROJECT}"))
 
-    assert (asked.verdict.turn, asked.verdict.people) == (Turn.AUTHOR, (PETER,))
-    assert (answered.verdict.turn, answered.verdict.reason) == (Turn.REVIEW, TurnReason.ANSWERED)
-    assert asked.verdict.since == rig.now - timedelta(days=2)
+    assert (asked.turn, asked.people) == (Turn.AUTHOR, (PETER,))
+    assert (answered.turn, answered.reason) == (Turn.REVIEW, TurnReason.ANSWERED)
+    assert asked.since == rig.now - timedelta(days=2)
 
 
 async def test_the_statements_for_a_queue_do_not_grow_with_what_it_lists(store: Store, rig: StoreRig) -> None:
