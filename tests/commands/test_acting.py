@@ -461,3 +461,21 @@ async def test_another_person_in_the_room_does_not_act_with_bobs_token(here: Peo
     here.rig.post("migration/a.c")
 
     assert "no token of yours" in await here.say("state 1 accepted", ANN, RoomId("!room:hs"))
+
+
+async def test_rows_of_the_last_list_are_what_their_numbers_say(here: People) -> None:
+    first = here.rig.post("migration/a.c", name="first", patches=2)
+    second = here.rig.post("migration/b.c", name="second")
+    third = here.rig.post("docs/c.rst", name="third")
+    await here.rig.poll(here.bot, times=2)
+    listed = await here.chat("find path:migration/,docs/")
+    assert [line[:4] for line in listed.splitlines() if line.startswith("•")] == ["• #1", "• #2", "• #3"]
+
+    answer = await here.chat("state #1 #3 under review")
+
+    assert (states(here, third), states(here, second)) == (["under-review"], ["new"])
+    assert states(here, first) == ["under-review"] * 2
+    assert answer == snapshot("""\
+3 patches (“third” and 2 more): New → Under Review, on sample, as bob.
+Undo: state 4 1 2 new\
+""")
