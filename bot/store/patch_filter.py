@@ -7,7 +7,6 @@ each condition on texts; in JSON, which spells such characters as escapes, a bac
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any, Final, TypeAlias, assert_never
 
 import sqlalchemy as sa
@@ -39,8 +38,8 @@ _ESCAPE: Final = "!"
 _WILD: Final = str.maketrans({each: _ESCAPE + each for each in "%_" + _ESCAPE})
 
 
-class _Lower(FunctionElement[str]):
-    """A text with the letters of ASCII in lower case, whatever the language of the database."""
+class _WithoutCase(FunctionElement[str]):
+    """A text for LIKE with lower-case patterns, which ASCII letters match in any case, whatever the language."""
 
     type = sa.Text()
     inherit_cache = True
@@ -53,13 +52,13 @@ class _HasOthers(FunctionElement[bool]):
     inherit_cache = True
 
 
-@compiles(_Lower, "sqlite")
-def _lower_in_sqlite(element: _Lower, compiler: SQLCompiler, **options: Any) -> str:
-    return f"lower({compiler.process(element.clauses, **options)})"
+@compiles(_WithoutCase, "sqlite")
+def _without_case_in_sqlite(element: _WithoutCase, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)  # LIKE itself ignores the case of ASCII, and of nothing else
 
 
-@compiles(_Lower, "postgresql")
-def _lower_in_postgres(element: _Lower, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(_WithoutCase, "postgresql")
+def _without_case_in_postgres(element: _WithoutCase, compiler: SQLCompiler, **options: Any) -> str:
     return f'lower(({compiler.process(element.clauses, **options)}) COLLATE "C")'
 
 
@@ -81,7 +80,7 @@ def filter_of(condition: Condition, now: datetime) -> _Filter:
         case AllOf(parts):
             return sa.and_(sa.true(), *(filter_of(part, now) for part in parts))
         case AnyOf(parts):
-            return sa.or_(sa.false(), *(filter_of(part, now) for part in parts))
+            return sa.or_(sa.false(), *dict.fromkeys(each for part in parts for each in _alternatives(part, now)))
         case NoneOf(part):
             return sa.not_(sa.func.coalesce(filter_of(part, now), sa.false()))
         case IsIdle(time):
@@ -91,10 +90,17 @@ def filter_of(condition: Condition, now: datetime) -> _Filter:
             return _of_fact(condition)
 
 
+def _alternatives(condition: Condition, now: datetime) -> tuple[_Filter, ...]:
+    """Return filters of which one must hold; those that several conditions share are the same objects."""
+    if isinstance(condition, HasText):
+        return tuple(each for has in _TEXTS[condition.fact] for each in has(condition.parts))
+    return (filter_of(condition, now),)
+
+
 def _of_fact(condition: HasText | HasPath | IsOneOf | IsTrue | IsBetween) -> _Filter:
     match condition:
         case HasText(fact, parts):
-            return sa.or_(*(has(parts) for has in _TEXTS[fact]))
+            return sa.or_(*(each for has in _TEXTS[fact] for each in has(parts)))
         case HasPath():
             return _has_path(condition)
         case IsOneOf(fact, values):
@@ -111,19 +117,30 @@ def _packed(column: sa.Column[Any]) -> _Text:
     return sa.cast(column, sa.Text)
 
 
-def _has_words(column: _Text, parts: tuple[str, ...]) -> _Filter:
-    others = _HasOthers(column)
-    if not all(map(str.isascii, parts)):
-        return others
-    return sa.or_(others, sa.and_(sa.true(), *(_contains(_Lower(column), part) for part in parts)))
+class _HasWords:
+    """Filters of which one must hold for a *text* that has some words; *undecided* where the database cannot tell.
+
+    The first of them is the same object for all words, so that it need not be asked for each.
+    """
+
+    def __init__(self, text: _Text, undecided: _Filter) -> None:
+        self._text = _WithoutCase(text)
+        self._undecided = undecided
+
+    def __call__(self, parts: tuple[str, ...]) -> tuple[_Filter, ...]:
+        if not all(map(str.isascii, parts)):
+            return (self._undecided,)
+        return self._undecided, sa.and_(sa.true(), *(_contains(self._text, part) for part in parts))
 
 
-def _has_address(column: _Text, parts: tuple[str, ...]) -> _Filter:
-    """Return whether a list in JSON has the words of one address."""
-    escapes = _contains(column, "\\")
-    if not all(map(str.isascii, parts)):
-        return escapes
-    return sa.or_(escapes, sa.and_(sa.true(), *(_contains(_Lower(column), part) for part in parts)))
+def _has_words(column: _Text) -> _HasWords:
+    return _HasWords(column, _HasOthers(column))
+
+
+def _has_address(column: sa.Column[Any]) -> _HasWords:
+    """Return the filters for a list in JSON that has the words of one address."""
+    packed = _packed(column)
+    return _HasWords(packed, _contains(packed, "\\"))
 
 
 def _contains(text: _Text, part: str) -> _Filter:
@@ -155,15 +172,15 @@ def _has_reviews(column: sa.Column[Any]) -> _Filter:
     return _contains(_packed(column), f'"{TrailerKind.REVIEWED.value}"')
 
 
-_IN_NAMES: Final = (partial(_has_words, _PATCH.name), partial(_has_words, _SERIES.name))
-_TEXTS: Final[Mapping[FactName, tuple[Callable[[tuple[str, ...]], _Filter], ...]]] = {
-    FactName.SUBMITTER: (partial(_has_words, _PATCH.submitter_name), partial(_has_words, _PATCH.submitter_email)),
-    FactName.TO: (partial(_has_address, _packed(_PATCH.to)),),
-    FactName.CC: (partial(_has_address, _packed(_PATCH.cc)),),
+_IN_NAMES: Final = (_has_words(_PATCH.name), _has_words(_SERIES.name))
+_TEXTS: Final[Mapping[FactName, tuple[_HasWords, ...]]] = {
+    FactName.SUBMITTER: (_has_words(_PATCH.submitter_name), _has_words(_PATCH.submitter_email)),
+    FactName.TO: (_has_address(_PATCH.to),),
+    FactName.CC: (_has_address(_PATCH.cc),),
     FactName.SUBJECTS: _IN_NAMES,
     FactName.PREFIXES: _IN_NAMES,
-    FactName.DELEGATE: (partial(_has_words, _PATCH.delegate),),
-    FactName.PROJECT: (partial(_has_words, _PATCH.project),),
+    FactName.DELEGATE: (_has_words(_PATCH.delegate),),
+    FactName.PROJECT: (_has_words(_PATCH.project),),
 }
 _VALUES: Final[Mapping[FactName, _Text]] = {
     FactName.STATE: sa.func.replace(_PATCH.state, "_", "-"),
