@@ -87,7 +87,9 @@ house: $(VENV)/dev
 
 lock: $(VENV)/dev
 	$(LOCK_OURS) --extra postgres --output-file deploy/requirements.txt pyproject.toml
-	$(LOCK_OURS) --constraint deploy/requirements.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
+	$(LOCK_OURS) --constraint deploy/requirements.txt --extra postgres --extra chart \
+		--output-file deploy/requirements-chart.txt pyproject.toml
+	$(LOCK_OURS) --constraint deploy/requirements-chart.txt --extra dev --output-file deploy/requirements-dev.txt pyproject.toml
 	$(LOCK) --output-file deploy/requirements-synapse.txt deploy/requirements-synapse.in
 	$(LOCK) --output-file deploy/requirements-docs.txt deploy/requirements-docs.in
 	$(LOCK) --output-file deploy/requirements-release.txt deploy/requirements-release.in

@@ -40,6 +40,7 @@ from bot.ops.schedule import RepeatedFailure, Schedule, end
 from bot.ops.summary import room_queries
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient
+from bot.pictures.drawing import is_installed
 from bot.polling.poller import Poller, Source
 from bot.query.check_lanes import CheckLanes
 from bot.review_queue import ReviewQueue
@@ -295,6 +296,7 @@ async def assembled(
             doubts=files.doubts,
             without_file=files.without_file,
             files=files.of,
+            can_draw=not chat.shows_pictures or is_installed(),
         )
         early = EarlyPolls()
         answerer = _answerer(settings, rooms, context, overview, early)

@@ -68,7 +68,7 @@ OLDEST: Final = Gauge("patchbot_outbox_oldest_age_seconds", "How long the oldest
 MATRIX_REQUESTS: Final = Counter(
     "patchbot_matrix_requests",
     "Requests to the homeserver, by what was asked for (account, directory, join, keys, leave, login, messages, send, "
-    "sendToDevice, state, sync, other) and by the status of the answer; none where none came.",
+    "sendToDevice, state, sync, upload, other) and by the status of the answer; none where none came.",
     ["endpoint", "code"],
 )
 LIMITED: Final = Counter(

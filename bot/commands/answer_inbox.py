@@ -352,9 +352,10 @@ def notice(message: InboxMessage, answer: Answer, *, in_thread: bool = False) ->
     allowed = answer.site.allowed if answer.site else Allowed(())
     body, html = written(answer.document, allowed)
     key = answer_key(message.room, message.event)
-    tag = subject_tag(key, answer.about) if answer.about else Tag(kind=NoticeKind.ANSWER, key=key)
+    kind = NoticeKind.CHART if answer.chart else NoticeKind.ANSWER
+    tag = subject_tag(key, answer.about) if answer.about else Tag(kind, key)
     thread = message.thread or (message.event if in_thread else None)
-    spoken = Message(body, html, tag, thread=thread, replies_to=message.event)
+    spoken = Message(body, html, tag, thread=thread, replies_to=message.event, chart=answer.chart)
     return Notice(message.room, Lane.ANSWER, spoken, asked_by=message.sender)
 
 

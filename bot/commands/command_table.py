@@ -174,6 +174,17 @@ COMMANDS: tuple[Command, ...] = (
         words=("statistic", "median", "average", "count"),
     ),
     Command(
+        "chart",
+        CommandGroup.LOOK_UPS,
+        "the figures week by week, as a picture",
+        (Parameter(ParameterKind.QUERY, optional=True), Parameter(ParameterKind.DURATION, optional=True, shown="90d")),
+        "path:migration/ 90d",
+        ("graph", "plot", "diagram"),
+        more="What was open at the end of each week, and what came and was accepted in it; `stats` has the sums. "
+        "A week ends at the hour at which you ask.",
+        words=("picture", "trend", "weekly", "graphs", "curve"),
+    ),
+    Command(
         "sub",
         CommandGroup.SUBSCRIPTIONS,
         "post each new series that matches a query",

@@ -78,7 +78,7 @@ class CommandContext:
 
     *doubts* returns, for each query, sentences about unknown sections and paths in it. *without_file* returns the
     projects that a `maint:` query applies to, if none of them has a MAINTAINERS file. *files* returns the file of a
-    project.
+    project. *can_draw* is false if charts should be pictures, but what draws them is not installed.
     """
 
     store: Store
@@ -93,6 +93,7 @@ class CommandContext:
     doubts: Callable[[Sequence[Query]], Awaitable[list[tuple[str, ...]]]]
     without_file: Callable[[Query], Sequence[ProjectName]]
     files: Callable[[ServerName, ProjectName], Maintainers | None] = lambda _server, _project: None
+    can_draw: bool = True
 
     async def seen_paths(self) -> dict[tuple[ServerName, ProjectName], set[str]]:
         """Return the paths that patches of each watched project touched, as far as they are stored."""

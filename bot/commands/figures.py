@@ -1,17 +1,25 @@
-"""Answers `stats`: figures about the stored submissions that match a query, from the store alone."""
+"""Answers `stats` and `chart`: figures about the stored submissions that match a query, from the store alone.
 
+Both count the same way, once, by week; what `stats` shows is the sum of the weeks.
+"""
+
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate, pairwise
 from typing import Final
 
-from bot.commands.answers.figures import OldestOpen, SubmissionFigures, figures_shown
+from bot.commands.answers.figures import OldestOpen, SubmissionFigures, chart_shown, figures_shown
+from bot.commands.answers.patch import said
 from bot.commands.context import CommandContext
 from bot.commands.request import Answer, CommandRequest
 from bot.commands.subscribing import standing_of
 from bot.errors import UserError
+from bot.notices.chart import Chart, Week
 from bot.patchwork.states import StateClasses, is_accepted
 from bot.patchwork.updates import MailKind
+from bot.pictures.drawing import EXTRA
 from bot.query.durations import read_duration
 from bot.query.parser import parse
 from bot.query.query import And, Query
@@ -20,10 +28,12 @@ from bot.store.patch_book import KEEP_PATCHES
 from bot.store.store import Transaction
 from bot.submission import Submission, SubmissionKind, SubmissionRef
 from bot.subscriptions.subscription import meant
+from bot.text import cut
 
 MOST_COUNTED: Final = 10_000  # submissions, the newest
 _BATCH: Final = 500
 _DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(days=7)
 
 
 async def figures_of(context: CommandContext, request: CommandRequest) -> Answer:
@@ -32,15 +42,46 @@ async def figures_of(context: CommandContext, request: CommandRequest) -> Answer
     Raises:
         UserError: the query cannot be searched, or the time is too long.
     """
+    query, days, figures = await _counted(context, request)
+    return Answer(figures_shown(query, days, figures), figures.oldest.site if figures.oldest else None)
+
+
+async def chart_of_figures(context: CommandContext, request: CommandRequest) -> Answer:
+    """Return the answer with the figures of each week, as a picture and as its description.
+
+    Raises:
+        UserError: as `figures_of`; or what draws pictures is not installed.
+    """
+    if not context.can_draw:
+        arguments = (request.call.arguments.get(name) for name in ("query", "duration"))
+        typed = " ".join(filter(None, [request.prefix, "stats", *arguments]))
+        raise UserError(
+            f"I cannot draw: whoever runs this bot has to install {EXTRA} (it brings Matplotlib), and restart it. "
+            f"The figures in words: {typed}"
+        )
+    query, days, figures = await _counted(context, request)
+    if not any(week.came or week.open for week in figures.weeks):
+        what = f"that matches {query}" if query else "here"
+        return Answer(said(f"Nothing {what} came in {days} days, and nothing is open."))
+    heading = f"{days} days" if days > 1 else "1 day"
+    chart = Chart(
+        f"{heading}, the newest {MOST_COUNTED:,} only" if figures.is_cut else heading, cut(query, 200), figures.weeks
+    )
+    return Answer(chart_shown(query, days, figures), chart=chart)
+
+
+async def _counted(context: CommandContext, request: CommandRequest) -> tuple[str, int, SubmissionFigures]:
+    """Return the query, the number of days, and the figures."""
     arguments = request.call.arguments
     period = read_duration(arguments.get("duration", "90d"))
     if period is None or not _DAY <= period <= KEEP_PATCHES:
-        raise UserError(f"stats looks back between 1 and {KEEP_PATCHES.days} days; try 90d, 12w or 30d.")
+        verb = request.call.command.verb
+        raise UserError(f"{verb} looks back between 1 and {KEEP_PATCHES.days} days; try 90d, 12w or 30d.")
     query = parse(arguments["query"]) if "query" in arguments else Query(And(()))
     query = meant(query, await standing_of(context.store, request))
     found = await context.past.matches(query, None, MOST_COUNTED)
     now = context.clock.now()
-    count = _Count(now - period)
+    count = _Count(now, period)
     for start in range(0, len(found.found), _BATCH):
         hits = {_ref(hit): hit for hit in found.found[start : start + _BATCH]}
         async with context.store.reading() as tx:
@@ -48,17 +89,15 @@ async def figures_of(context: CommandContext, request: CommandRequest) -> Answer
             times = await _times_of(tx, known)
         for ref in times:
             count.add(ref, known[ref], times[ref], _classes(context, ref))
+        await asyncio.sleep(0)  # others may have their turn
     places = {place.name: place for place in context.places}
     oldest = None
     if count.oldest is not None:
         since, ref, submission = count.oldest
         oldest = OldestOpen(submission, (now - since) // _DAY, places[ref.server].site(submission.project))
     is_cut = len(found.found) >= MOST_COUNTED or found.back_to is not None
-    figures = SubmissionFigures(
-        count.came, count.accepted, count.open, tuple(count.to_reply), tuple(count.to_acceptance), oldest
-    )
-    shown = figures_shown(str(query.tree), period // _DAY, figures, is_cut=is_cut)
-    return Answer(shown, oldest.site if oldest else None)
+    figures = SubmissionFigures(count.weeks(), tuple(count.to_reply), tuple(count.to_acceptance), oldest, is_cut=is_cut)
+    return str(query.tree), period // _DAY, figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +109,50 @@ class _Times:
     changed: datetime | None
 
 
-@dataclass(slots=True)
 class _Count:
-    """The figures of the submissions so far; those that came before *since* (UTC) only count while they are open."""
+    """The figures of the submissions so far; of those that came before the *period*, only what was open counts."""
 
-    since: datetime
-    came: int = 0
-    accepted: int = 0
-    open: int = 0
-    to_reply: list[float] = field(default_factory=list)  # days
-    to_acceptance: list[float] = field(default_factory=list)  # days
-    oldest: tuple[datetime, SubmissionRef, Submission] | None = None
+    def __init__(self, now: datetime, period: timedelta) -> None:
+        self.to_reply: list[float] = []  # days
+        self.to_acceptance: list[float] = []  # days
+        self.oldest: tuple[datetime, SubmissionRef, Submission] | None = None
+        self._now, self._since = now, now - period
+        self._last = -(-period // _WEEK) - 1
+        self._came = [0] * (self._last + 1)
+        self._accepted = [0] * (self._last + 1)
+        self._opened = [0] * (self._last + 1)  # minus those that closed
 
     def add(self, ref: SubmissionRef, submission: Submission, times: _Times, classes: StateClasses) -> None:
         """Count a submission."""
+        ended = times.changed or times.came  # if it is not open
         if classes.is_open(submission.patches):
-            self.open += 1
+            self._opened[self._week(times.came)] += 1
             if self.oldest is None or times.came < self.oldest[0]:
                 self.oldest = times.came, ref, submission
-        if times.came < self.since:
+        elif ended >= self._since:
+            self._opened[self._week(times.came)] += 1
+            self._opened[self._week(ended)] -= 1
+        if times.came < self._since:
             return
-        self.came += 1
+        self._came[self._week(times.came)] += 1
         if times.replied is not None:
             self.to_reply.append((times.replied - times.came) / _DAY)
         if all(is_accepted(patch.state) for patch in submission.patches):
-            self.accepted += 1
+            self._accepted[self._week(ended)] += 1
             if times.changed is not None:
                 self.to_acceptance.append((times.changed - times.came) / _DAY)
+
+    def weeks(self) -> tuple[Week, ...]:
+        """Return the figures of each week, oldest first."""
+        starts = [max(self._since, self._now - (self._last + 1 - place) * _WEEK) for place in range(self._last + 1)]
+        lengths = [max((end - start) // _DAY, 1) for start, end in pairwise([*starts, self._now])]
+        days = (start.astimezone(UTC).date().isoformat() for start in starts)
+        rows = zip(days, lengths, self._came, self._accepted, accumulate(self._opened), strict=True)
+        return tuple(Week(*row) for row in rows)
+
+    def _week(self, time: datetime) -> int:
+        """Return the week of a time; the first one for all that is earlier."""
+        return min(max(self._last - (self._now - time) // _WEEK, 0), self._last)
 
 
 async def _times_of(tx: Transaction, known: Mapping[SubmissionRef, Submission]) -> dict[SubmissionRef, _Times]:

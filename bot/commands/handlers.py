@@ -37,6 +37,7 @@ def handlers(
         "comments": lookups.comments,
         "find": lookups.find,
         "stats": lookups.stats,
+        "chart": lookups.chart,
         **_subscription_handlers(context),
         **_acting_handlers(acting, context.room_rights),
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.commands.answers.patch import diff_shown, diffstat_shown, patch_shown, said, series_shown
 from bot.commands.answers.search import MOST_SHOWN, SearchedRange, SearchMatch, found_shown
 from bot.commands.context import CommandContext
-from bot.commands.figures import figures_of
+from bot.commands.figures import chart_of_figures, figures_of
 from bot.commands.overlaps import overlaps_of
 from bot.commands.patch_details import checks_of, comments_of
 from bot.commands.query_notes import query_notes
@@ -110,8 +110,17 @@ class LookupCommands:
 
     async def stats(self, request: CommandRequest) -> Answer:
         """Answer `stats` with figures about what matches a query."""
+        return await self._figures(request, figures_of)
+
+    async def chart(self, request: CommandRequest) -> Answer:
+        """Answer `chart` with a picture of the figures of each week."""
+        return await self._figures(request, chart_of_figures)
+
+    async def _figures(
+        self, request: CommandRequest, tell: Callable[[CommandContext, CommandRequest], Awaitable[Answer]]
+    ) -> Answer:
         try:
-            return await figures_of(self._context, request)
+            return await tell(self._context, request)
         except QueryError as error:
             return Answer((Block(error.pointed()),), is_refusal=True)
         except UserError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.commands.grammar import ParsedCommand
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
 from bot.notices.card import ServerLinks
+from bot.notices.chart import Chart
 from bot.notices.markup import Document
 from bot.store.inbox_book import InboxMessage
 from bot.submission import SubmissionRef
@@ -28,7 +29,7 @@ class Answer:
 
     If *reaction* is an emoji, it is the whole answer; if it *is_silent*, nothing is said where the command was. The
     rows of a list are *listed* in the order of their numbers; None if it has no numbered rows, so that those of the
-    last list still count.
+    last list still count. If it has a *chart*, the document describes the picture of it.
     """
 
     document: Document
@@ -38,6 +39,7 @@ class Answer:
     reaction: str = ""
     is_silent: bool = False
     listed: tuple[SubmissionRef, ...] | None = None
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True, slots=True)

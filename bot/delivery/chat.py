@@ -18,6 +18,10 @@ class Chat(Protocol):
     def device(self) -> DeviceId:
         """The device that transaction ids belong to; another device may send the same id again."""
 
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether a message with a chart is posted as a picture; otherwise its text is."""
+
     async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
         """Send a message to a room; the same *txn* of the same device creates one event, however often it is sent.
 
@@ -59,6 +63,7 @@ class MemoryChat:
 
     clock: Clock
     device: DeviceId = _DEVICE
+    shows_pictures: bool = False
     posted: list[PostedMessage] = field(default_factory=list)
     sends: int = 0
     before_send: Callable[[RoomId], TransportError | None] = lambda _: None

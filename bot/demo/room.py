@@ -40,6 +40,7 @@ class FileRoom:
     clock: Clock
     show: Callable[[Message], None] = lambda _: None
     device: DeviceId = _DEVICE
+    shows_pictures: bool = False
     _lines: list[_Line] = field(default_factory=list)
 
     def __post_init__(self) -> None:

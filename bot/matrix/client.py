@@ -19,6 +19,7 @@ from bot.matrix import device as devices
 from bot.matrix import requests, wire
 from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.content import (
+    MAX_CONTENT_BYTES,
     MAX_SEALED_BYTES,
     OUR_TYPES,
     encrypted_content,
@@ -33,6 +34,8 @@ from bot.matrix.http import HomeserverHttp, Parsed
 from bot.matrix.identity import SigningAccount, confirmed
 from bot.matrix.invitations import ProvenInvitation, proven_invitation
 from bot.matrix.model import Content, Event, MatrixResponse, MessagesPage, OmittedPart, SyncAnswer, TimelineGap
+from bot.matrix.picture_content import picture_content, without_picture
+from bot.matrix.picture_uploads import PictureUploads
 from bot.matrix.requests import MatrixRequest
 from bot.matrix.room_state import with_states
 from bot.matrix.sync_isolation import update_keys
@@ -76,6 +79,7 @@ class MatrixClient:
         self._sending: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._carrier = HomeserverHttp(settings, clock, self.deadlines.request_seconds)
         folder, patience = settings.store.data_dir, self.deadlines.key_seconds
+        self._pictures = PictureUploads(self.ask)
         self.encryption = Encryption(EncryptionContext(self.ask, clock, folder, patience, self.incidents))
 
     async def __aenter__(self) -> Self:
@@ -209,6 +213,11 @@ class MatrixClient:
 
     # The `Chat` port
 
+    @property
+    def shows_pictures(self) -> bool:
+        """Charts are pictures here."""
+        return True
+
     async def send(self, room: RoomId, txn: TxnId, message: Message) -> EventId:
         """Send a message to a room; the same *txn* of the same device makes one event, even if it is sent repeatedly.
 
@@ -239,13 +248,26 @@ class MatrixClient:
 
     async def _event_of(self, room: RoomId, message: Message) -> tuple[str, Content]:
         """Return the type and content of an event with *message*, encrypted if *room* is, except for reactions."""
-        kind = event_type(message)
-        if not await self.encryption.is_on(room):
-            return kind, event_content(message)
-        content, tag = event_content(message, MAX_SEALED_BYTES), self.encryption.tag(message.tag.key)
+        kind, is_encrypted = event_type(message), await self.encryption.is_on(room)
+        content = await self._content(message, is_encrypted=is_encrypted)
+        if not is_encrypted:
+            return kind, content
+        tag = self.encryption.tag(message.tag.key)
         if message.reaction is not None:
             return kind, tagged(content, tag)
         return "m.room.encrypted", encrypted_content(content, await self.encryption.encrypt(room, kind, content), tag)
+
+    async def _content(self, message: Message, *, is_encrypted: bool) -> Content:
+        """Return the content of an event with *message*, and with the picture of its chart, before its encryption."""
+        limit = MAX_SEALED_BYTES if is_encrypted else MAX_CONTENT_BYTES
+        if message.chart is None:
+            return event_content(message, limit)
+        picture = await self._pictures.of(message, encrypted=is_encrypted)
+        return (
+            event_content(without_picture(message), limit)
+            if picture is None
+            else picture_content(message, picture, limit)
+        )
 
     async def find(self, room: RoomId, key: NoticeKey, since: datetime) -> EventId | None:
         """Return our event with this key, searching back to *since* (UTC), through at most 1,000 of our events.

@@ -1,4 +1,4 @@
-"""Transport of requests to a homeserver; the only module that uses nio.
+"""Transport of requests to a homeserver; the only module that uses nio's client.
 
 nio's own methods are not used, because they retry by themselves, drop what they cannot parse, and return errors in a
 form that is easily mistaken for success. Here a response is bytes, limited in size while they stream, and judged by
@@ -100,10 +100,10 @@ class HomeserverHttp:
         self, request: MatrixRequest, token: str | None, reader: MatrixResponseReader | None
     ) -> tuple[aiohttp.ClientResponse, bytes | MatrixResponse]:
         """Return the response and its body; after a success, *reader* parses the body, if given."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
+        headers = {"Content-Type": request.kind, "Accept": "application/json", "Accept-Encoding": "gzip"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        data = encoded(request.body).decode() if request.body is not None else None
+        data = encoded(request.body) if request.body is not None else request.data
         if not self._nio.client_session:
             self._nio.client_session = _session(self._nio.proxy)
         unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one

@@ -13,28 +13,48 @@ from bot.matrix.rooms import STATE_TYPES
 
 PAGE_EVENTS = 100
 _API = "/_matrix/client/v3"
+_MEDIA = "/_matrix/media/v3"
 _DEVICE_NAME = "patchwork-matrix-bot"
 _FEDERATION_MS = 10_000  # how long the homeserver may wait for other homeservers
 _REDACT_SECONDS = 10.0  # an answer waits for it
+_UPLOAD_SECONDS = 20.0  # the message waits for it, and the text alone is also an answer
 _ENDPOINTS = frozenset(
-    {"account", "directory", "join", "keys", "leave", "login", "messages", "send", "sendToDevice", "state", "sync"}
+    {
+        "account",
+        "directory",
+        "join",
+        "keys",
+        "leave",
+        "login",
+        "messages",
+        "send",
+        "sendToDevice",
+        "state",
+        "sync",
+        "upload",
+    }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixRequest:
-    """A request; *seconds* is its timeout (default: the usual one), *reading* the plan for a large response."""
+    """A request; *seconds* is its timeout (default: the usual one), *reading* the plan for a large response.
+
+    Its content is the JSON of *body*, or *data* of the type *kind*.
+    """
 
     method: str
     path: str
     body: Content | None = None
     seconds: float | None = None
     reading: ReadPlan | None = None
+    data: bytes | None = None
+    kind: str = "application/json"
 
     @property
     def endpoint(self) -> str:
         """The metric label of the request's path; "other" if it has none of its own."""
-        parts = self.path.partition("?")[0].removeprefix(f"{_API}/").split("/")
+        parts = self.path.partition("?")[0].removeprefix(f"{_API}/").removeprefix(f"{_MEDIA}/").split("/")
         word = parts[2] if parts[0] == "rooms" and len(parts) > 2 else parts[0]
         return word if word in _ENDPOINTS else "other"
 
@@ -58,6 +78,12 @@ def who_am_i() -> MatrixRequest:
 def send(room: RoomId, kind: str, txn: TxnId, content: Content) -> MatrixRequest:
     """Return the request that sends an event of type *kind* to a room."""
     return MatrixRequest("PUT", f"{_API}{_room(room)}/send/{_quoted(kind)}/{_quoted(txn)}", content)
+
+
+def upload(data: bytes, kind: str, name: str) -> MatrixRequest:
+    """Return the request that uploads a file of the MIME type *kind*; without a *name* if it is encrypted."""
+    query = f"?{urlencode({'filename': name})}" if name else ""
+    return MatrixRequest("POST", f"{_MEDIA}/upload{query}", seconds=_UPLOAD_SECONDS, data=data, kind=kind)
 
 
 def join(room: str, via: tuple[str, ...], seconds: float) -> MatrixRequest:

@@ -34,6 +34,7 @@ from bot.ids import (
     TxnId,
     UserId,
 )
+from bot.notices.chart import Chart
 
 CARD_KEYS = "card/"  # what the keys of cards begin with
 LOOK_UP_AFTER = timedelta(minutes=30)
@@ -55,6 +56,7 @@ class NoticeKind(StrEnum):
     CARD = "card"
     DIGEST = "digest"
     QUEUE = "queue"
+    CHART = "chart"
     FLOOD = "flood"
     CATCH_UP = "gap"
     REPLY = "reply"
@@ -92,7 +94,7 @@ class Message:
 
     *thread* is the root of its thread, *replies_to* the event that it replies to; None if there is none. If *reaction*
     is an event, the body is an emoji, sent as a reaction to it. If *edits* is an event, the message replaces its
-    content.
+    content. If it has a *chart*, it is a picture of it where that is possible, with the text as its description.
     """
 
     body: str
@@ -103,6 +105,7 @@ class Message:
     replies_to: EventId | None = None
     reaction: EventId | None = None
     edits: EventId | None = None
+    chart: Chart | None = None
 
     @property
     def digest(self) -> str:

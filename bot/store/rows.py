@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from bot.ids import EventId, Msgid, PatchId, ProjectName, SeriesId, ServerName
+from bot.notices.chart import chart_of
 from bot.notices.notice import Message, NoticeKind, Tag
 from bot.patchwork.model import Check, CheckState, FileChange, Patch, PatchRef, Person, Series, Trailer, TrailerKind
 from bot.poll import Baseline, Pending, PendingKind
@@ -241,6 +242,7 @@ def message_of(stored: dict[str, object]) -> Message:
                 replies_to=_event(stored, "replies_to"),
                 reaction=_event(stored, "reaction"),
                 edits=_event(stored, "edits"),
+                chart=chart_of(stored["chart"]) if stored.get("chart") is not None else None,
             )
         case _:
             raise TypeError("a stored notice has another shape than this program writes")

@@ -8,6 +8,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.commands.answers.figures import SubmissionFigures, figures_shown
+from bot.notices.chart import Week
 from support.card_rig import body_and_html
 from support.desk_rig import Desk, forms
 from support.rig import Rig
@@ -91,8 +92,8 @@ async def test_nothing_is_counted_as_nothing(desk: Desk) -> None:
     ],
 )
 def test_a_median_is_told_in_the_unit_that_fits(days: float, words: str) -> None:
-    figures = SubmissionFigures(1, 1, 0, [days], [], None)
+    figures = SubmissionFigures((Week("2026-11-24", 7, 1, 1, 0),), [days], [], None)
 
-    body, _ = body_and_html(figures_shown("", 90, figures, is_cut=False))
+    body, _ = body_and_html(figures_shown("", 90, figures))
 
     assert f"Median to first reply: {words} (of 1) · " in body

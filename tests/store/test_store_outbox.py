@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from bot.clock import VirtualClock
 from bot.ids import DeviceId, EventId, NoticeKey, PatchId, ProjectName, RoomId, SeriesId, UserId
+from bot.notices.chart import Chart, Week
 from bot.notices.notice import (
     ClaimedNotice,
     Dead,
@@ -86,8 +87,16 @@ async def test_a_key_is_written_once(store: Store, rig: StoreRig) -> None:
 
 async def test_a_message_comes_out_as_it_was_written(store: Store) -> None:
     tag = Tag(NoticeKind.ANSWER, NoticeKey("a"), SERVER, ProjectName("qemu-devel"), SeriesId(5), PatchId(6), version=7)
-    related = {"thread": EventId("$root"), "replies_to": EventId("$asked"), "reaction": EventId("$on")}
-    message = Message("body\n“quoted” 🎉", "<p>ü</p>", tag, rings=True, **related)
+    message = Message(
+        "body\n“quoted” 🎉",
+        "<p>ü</p>",
+        tag,
+        rings=True,
+        thread=EventId("$root"),
+        replies_to=EventId("$asked"),
+        reaction=EventId("$on"),
+        chart=Chart("7 days", "from:Ünal", (Week("2026-11-24", 7, 3, 1, 5),)),
+    )
     await add(store, Notice(ROOM, Lane.ANSWER, message))
 
     (claimed,) = await claim(store)

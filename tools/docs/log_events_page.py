@@ -93,6 +93,7 @@ MEANINGS = {
     "notice.left_out": "A welcome or a resend request was not sent, because the person has too many unsent answers.",
     "notice.send_failed": "Sending a message failed because of a fault of the program; it is retried.",
     "notice.thread_refused": "The homeserver refused a reply in a thread; it is sent without one.",
+    "picture.failed": "A chart could not be drawn or uploaded; after a second failure its figures are posted as text.",
     "poll.failed": "A poll failed because of a fault of the program; the next poll reads the same again.",
     "poll.object_not_saved": "A series or patch cannot be stored; it is read again later.",
     "power_levels.outdated": "The power levels of a room could not be requested; the last known ones are used.",
