@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final, TypeAlias
 
 from bot.clock import Clock
@@ -103,6 +104,23 @@ class _Reach:
     deadline: float
 
 
+@dataclass(frozen=True, slots=True)
+class MatchingSubmissions:
+    """The series and lone patches that match, newest first by server; *is_cut* if there may be more."""
+
+    refs: tuple[SubmissionRef, ...]
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """The newest matching patch of each series of a server, and each lone patch; the rest is as in `SearchHits`."""
+
+    newest: Mapping[SeriesId | tuple[PatchId], PatchId]
+    looked_at: int
+    back_to: datetime | None
+
+
 class PatchSearch:
     """Searches the stored patches of the watched *projects*, which are given by server.
 
@@ -133,6 +151,18 @@ class PatchSearch:
         reach = _Reach(since, at_most, self._clock.monotonic() + SEARCH_SECONDS)
         return await self._matches(query.tree, reach, only_idle=False)
 
+    async def submissions(self, query: Query, at_most: int) -> MatchingSubmissions:
+        """Return which submissions match *query*, the newest *at_most* of each server, without reading them.
+
+        Raises:
+            UserError: as `matches`.
+        """
+        reach = _Reach(None, at_most, self._clock.monotonic() + SEARCH_SECONDS)
+        _, found = await self._found(query.tree, reach, only_idle=False)
+        refs = tuple(_ref(server, each) for server, matches in found.items() for each in matches.newest)
+        is_cut = any(each.back_to is not None or len(each.newest) >= at_most for each in found.values())
+        return MatchingSubmissions(refs, is_cut)
+
     async def idle(self, query: Query, at_most: int) -> SearchHits:
         """Find the newest *at_most* that *query* matches only because nothing has happened to them for long.
 
@@ -143,20 +173,28 @@ class PatchSearch:
         return await self._matches(query.tree, reach, only_idle=True)
 
     async def _matches(self, tree: Node, reach: _Reach, *, only_idle: bool) -> SearchHits:
+        known, searches = await self._found(tree, reach, only_idle=only_idle)
+        hits = [await self._recalled(server, list(each.newest.values())) for server, each in searches.items()]
+        found = sorted((match for some in hits for match in some), key=_age, reverse=True)
+        ends = [each.back_to for each in searches.values() if each.back_to is not None]
+        looked_at = sum(each.looked_at for each in searches.values())
+        return SearchHits(tuple(found[: reach.at_most]), looked_at, tuple(known), max(ends, default=None))
+
+    async def _found(
+        self, tree: Node, reach: _Reach, *, only_idle: bool
+    ) -> tuple[list[KnownSince], dict[ServerName, _Matches]]:
+        """Return the projects that *tree* may apply to, and the matches by server."""
         if refusal := unanswerable(tree):
             raise UserError(refusal)
         known = await self._known(tree)
         aim = _Aim(tree, self._clock.now(), only_idle=only_idle)
-        searches: list[SearchHits] = []
         by_server = _by_server(known)
         files = self._maintainers(by_server, tree)
+        found: dict[ServerName, _Matches] = {}
         for server, names in by_server.items():
             judge = _PastJudge(ScanScope(server, names, reach.since), aim, files.get(server, {}))
-            searches.append(await self._search(judge, reach))
-        found = sorted((match for each in searches for match in each.found), key=_age, reverse=True)
-        ends = [each.back_to for each in searches if each.back_to is not None]
-        looked_at = sum(each.looked_at for each in searches)
-        return SearchHits(tuple(found[: reach.at_most]), looked_at, tuple(known), max(ends, default=None))
+            found[server] = await self._search(judge, reach)
+        return known, found
 
     async def _known(self, tree: Node) -> list[KnownSince]:
         """Return the projects that *tree* may apply to."""
@@ -175,7 +213,7 @@ class PatchSearch:
             ]
         return found
 
-    async def _search(self, judge: "_PastJudge", reach: _Reach) -> SearchHits:
+    async def _search(self, judge: "_PastJudge", reach: _Reach) -> _Matches:
         found: dict[SeriesId | tuple[PatchId], PatchId] = {}
         looked_at, evaluated, size, before, back_to = 0, 0, WINDOW, None, None
         while back_to is None:
@@ -192,8 +230,7 @@ class PatchSearch:
             if is_enough or self._clock.monotonic() >= reach.deadline:
                 async with self._store.reading() as tx:
                     back_to = await tx.watch.read_at(judge.server, before)
-        newest = list(found.values())[: reach.at_most]
-        return SearchHits(await self._recalled(judge.server, newest), looked_at, (), back_to)
+        return _Matches(dict(islice(found.items(), reach.at_most)), looked_at, back_to)
 
     async def _window(self, judge: "_PastJudge", before: PatchId | None, patches: int) -> ScanWindow | None:
         async with self._turn, self._store.reading() as tx:
@@ -357,6 +394,12 @@ def _by_server(known: Sequence[KnownSince]) -> dict[ServerName, list[str]]:
     for each in known:
         found.setdefault(each.server, []).append(each.project)
     return found
+
+
+def _ref(server: ServerName, which: SeriesId | tuple[PatchId]) -> SubmissionRef:
+    if isinstance(which, tuple):
+        return SubmissionRef(server, SubmissionKind.PATCH, which[0])
+    return SubmissionRef(server, SubmissionKind.SERIES, which)
 
 
 def _age(match: SearchHit) -> datetime:

@@ -3,7 +3,6 @@
 Both count the same way, once, by week; what `stats` shows is the sum of the weeks.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,15 +22,15 @@ from bot.pictures.drawing import EXTRA
 from bot.query.durations import read_duration
 from bot.query.parser import parse
 from bot.query.query import And, Query
-from bot.search import SearchHit
+from bot.store.book import batched
 from bot.store.patch_book import KEEP_PATCHES
 from bot.store.store import Transaction
-from bot.submission import Submission, SubmissionKind, SubmissionRef
+from bot.submission import Submission, SubmissionRef
 from bot.subscriptions.subscription import meant
 from bot.text import cut
 
-MOST_COUNTED: Final = 10_000  # submissions, the newest
-_BATCH: Final = 500
+MOST_COUNTED: Final = 10_000  # submissions of a server, the newest
+_BATCH: Final = 100
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
 
@@ -79,24 +78,23 @@ async def _counted(context: CommandContext, request: CommandRequest) -> tuple[st
         raise UserError(f"{verb} looks back between 1 and {KEEP_PATCHES.days} days; try 90d, 12w or 30d.")
     query = parse(arguments["query"]) if "query" in arguments else Query(And(()))
     query = meant(query, await standing_of(context.store, request))
-    found = await context.past.matches(query, None, MOST_COUNTED)
+    found = await context.past.submissions(query, MOST_COUNTED)
     now = context.clock.now()
     count = _Count(now, period)
-    for start in range(0, len(found.found), _BATCH):
-        hits = {_ref(hit): hit for hit in found.found[start : start + _BATCH]}
+    for some in batched(found.refs, _BATCH):
         async with context.store.reading() as tx:
-            known = await tx.watch.load_submissions(hits)
+            known = await tx.watch.load_submissions(some, with_files=False)
             times = await _times_of(tx, known)
         for ref in times:
             count.add(ref, known[ref], times[ref], _classes(context, ref))
-        await asyncio.sleep(0)  # others may have their turn
     places = {place.name: place for place in context.places}
     oldest = None
     if count.oldest is not None:
         since, ref, submission = count.oldest
         oldest = OldestOpen(submission, (now - since) // _DAY, places[ref.server].site(submission.project))
-    is_cut = len(found.found) >= MOST_COUNTED or found.back_to is not None
-    figures = SubmissionFigures(count.weeks(), tuple(count.to_reply), tuple(count.to_acceptance), oldest, is_cut=is_cut)
+    figures = SubmissionFigures(
+        count.weeks(), tuple(count.to_reply), tuple(count.to_acceptance), oldest, is_cut=found.is_cut
+    )
     return str(query.tree), period // _DAY, figures
 
 
@@ -175,12 +173,6 @@ async def _times_of(tx: Transaction, known: Mapping[SubmissionRef, Submission]) 
                 came = min(time.read_at for time in stored)
                 times[ref] = _Times(came, min(seen, default=None), max(changes, default=None))
     return times
-
-
-def _ref(hit: SearchHit) -> SubmissionRef:
-    if hit.series is None:
-        return SubmissionRef(hit.server, SubmissionKind.PATCH, hit.patch.id)
-    return SubmissionRef(hit.server, SubmissionKind.SERIES, hit.series.id)
 
 
 def _classes(context: CommandContext, ref: SubmissionRef) -> StateClasses:
