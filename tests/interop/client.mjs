@@ -181,6 +181,21 @@ class Client {
         await crypto.outgoingRequestProcessor.makeOutgoingRequest(await identity.verify());
     }
 
+    /** A file of an encrypted message in Base64, read as Element does, with the cryptography of the browser. */
+    async attachment({ file }) {
+        const url = this.sdk.mxcUrlToHttp(file.url, undefined, undefined, undefined, false, true, true);
+        const headers = { Authorization: `Bearer ${this.sdk.getAccessToken()}` };
+        const sealed = await (await fetch(url, { headers })).arrayBuffer();
+        const bytes = (text) => Buffer.from(text, "base64");
+        const hash = Buffer.from(await crypto.subtle.digest("SHA-256", sealed));
+        if (!hash.equals(bytes(file.hashes.sha256))) {
+            throw new Error("the file has another hash");
+        }
+        const key = await crypto.subtle.importKey("jwk", file.key, { name: "AES-CTR" }, false, ["decrypt"]);
+        const counter = { name: "AES-CTR", counter: bytes(file.iv), length: 64 };
+        return Buffer.from(await crypto.subtle.decrypt(counter, key, sealed)).toString("base64");
+    }
+
     async logOut() {
         await this.sdk.logout(true);
     }

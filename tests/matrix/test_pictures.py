@@ -1,7 +1,9 @@
 """Pictures at a real homeserver, in rooms with and without encryption."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ from nio.crypto.attachments import decrypt_attachment
 
 from bot.errors import Temporary
 from bot.ids import EventId, NoticeKey, TxnId
+from bot.matrix import requests
 from bot.matrix.client import MatrixClient
 from bot.notices.chart import Chart, Week
 from bot.notices.notice import Message, NoticeKind, Tag
@@ -175,3 +178,21 @@ async def test_a_message_that_is_tried_again_needs_no_second_upload(account: Acc
         assert proxy.suffered == 0
     [content] = await ann.messages(room, account.user)
     assert content["msgtype"] == "m.image"
+
+
+async def test_an_upload_that_hangs_ends_and_holds_up_no_other_room(
+    account: Account, ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "_UPLOAD_SECONDS", 5.0)
+    async with behind_a_proxy(account) as (client, proxy):
+        room, other = await account.room_of(ann, client), await account.room_of(ann, client)
+        proxy.break_down(UPLOAD, hang)
+        sending = asyncio.create_task(client.send(room, TxnId("t1"), a_picture()))
+
+        await client.send(other, TxnId("t2"), replace(a_picture(2), chart=None))
+        is_first = not sending.done()
+        with pytest.raises(Temporary, match="no answer within 5 s"):
+            await sending
+
+    assert is_first
+    assert await ann.bodies(other, account.user) == ["90 days\nOpen now: 5"]

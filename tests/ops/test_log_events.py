@@ -9,8 +9,8 @@ from support.program_trees import program_trees
 
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 NO_EVENT = re.compile(
-    # Matrix, settings, files
-    r"(m|matrix|network|org|t|web)\..*|store\.(url|db|data_dir)|.*\.(db|json|jsonl|key|lock|org|toml)"
+    # Matrix, settings of ours and of Matplotlib, files
+    r"(m|matrix|network|org|t|text|web)\..*|store\.(url|db|data_dir)|.*\.(db|json|jsonl|key|lock|org|png|toml)"
 )
 
 
