@@ -24,7 +24,7 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bot.notices.chart import Chart, chart_of
-from bot.text import cut_to_columns, one_line, visible, with_few_marks
+from bot.text import cut_to_columns, one_line, printable, visible, with_few_marks
 
 WIDTH: Final = 324  # pixels in Element; width and height in the file are `SCALE` times as many
 HEIGHT: Final = 324
@@ -72,7 +72,8 @@ def _write_headings(figure: Figure, chart: Chart) -> None:
 
 def drawable(text: str) -> str:
     """Return *text* as one short line of characters that the font has; a "\ufffd" stands for some that it lacks."""
-    line = with_few_marks(visible(one_line(text)))
+    words = (printable(word, "") for word in with_few_marks(visible(one_line(text))).split())
+    line = " ".join(filter(None, words))
     known = FT2Font(str(_FONTS / "DejaVuSans.ttf")).get_charmap()
     drawn = ""
     for char in cut_to_columns(line, _LINE_COLUMNS * 2):

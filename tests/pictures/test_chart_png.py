@@ -67,7 +67,7 @@ def test_a_query_is_drawn_as_it_is_whatever_the_library_would_read_in_it() -> No
 
 
 def test_what_the_font_lacks_is_one_sign_and_what_nobody_sees_is_gone() -> None:
-    assert drawable("from:Пётр 漢字 x\u202ey\u2066z\n!") == "from:Пётр \ufffd xyz !"
+    assert drawable("from:Пётр 漢字 x\u202ey\u2066z\n\u00a0! \uf400\u200d") == "from:Пётр \ufffd xyz !"
 
 
 @given(st.text(max_size=500))
