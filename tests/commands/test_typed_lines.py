@@ -69,6 +69,7 @@ Looking patches up
 • !pw find QUERY — the newest series that match a query
 • !pw queue [QUERY] [PAGE] — what is open here and whose turn it is, with the reason
 • !pw stats [QUERY] [90d] — figures: what came, was accepted, is open, and how long it took
+• !pw chart [QUERY] [90d] — the figures week by week, as a picture
 Subscriptions
 • !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription
@@ -2591,6 +2592,7 @@ Looking patches up
 • !pw find QUERY — the newest series that match a query
 • !pw queue [QUERY] [PAGE] — what is open here and whose turn it is, with the reason
 • !pw stats [QUERY] [90d] — figures: what came, was accepted, is open, and how long it took
+• !pw chart [QUERY] [90d] — the figures week by week, as a picture
 Subscriptions
 • !pw sub QUERY — post each new series that matches a query
 • !pw unsub ID — end a subscription
