@@ -16,6 +16,8 @@ from bot.query.durations import read_duration
 
 EXAMPLES: Final = "2w, until 2026-12-24, or until v7"
 LONGEST: Final = timedelta(days=366)
+_MOST_WORDS: Final = 12  # of an end, with all that may stand before it
+_MOST_LETTERS: Final = 100
 _DAY: Final = timedelta(days=1)
 _LEADING: Final = re.compile(r"(?:(?:for|until|untill|till|til|unless|to|by|on|after|=)\s+)+", re.IGNORECASE)
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -75,11 +77,11 @@ def read_snooze(text: str, now: datetime, zone: ZoneInfo) -> SnoozeWords:
     words = text.strip().rstrip(".!,;?").split()
     if words and words[-1].lower() in _END:
         return SnoozeWords(_reference(words[:-1]), None)
-    for count in range(len(words)):
+    for count in range(max(len(words) - _MOST_WORDS, 0), len(words)):
         tail = " ".join(words[count:])
-        if (end := _read_end(tail, now, zone)) is not None:
+        if len(tail) <= _MOST_LETTERS and (end := _read_end(tail, now, zone)) is not None:
             return SnoozeWords(_reference(words[:count]), end)
-    raise UserError(f"Until when? Say it behind the patch or series, for example: {EXAMPLES}.")
+    raise UserError(f"Until when? Say it after the patch or series, for example: {EXAMPLES}.")
 
 
 def _reference(words: Sequence[str]) -> str:
@@ -94,7 +96,7 @@ def _read_end(text: str, now: datetime, zone: ZoneInfo) -> SnoozeEnd | None:
     """Return the end that the whole *text* names; None if it names none.
 
     Raises:
-        UserError: it is not clear, or over, or too far away.
+        UserError: it is not clear, or in the past, or too far away.
     """
     bare = _LEADING.sub("", text, count=1).strip().lower()
     if (version := _VERSION.fullmatch(bare)) is not None:
@@ -109,7 +111,7 @@ def _read_end(text: str, now: datetime, zone: ZoneInfo) -> SnoozeEnd | None:
     day, clock = _day_and_clock(bare, local.date())
     if day is None:
         return None
-    return SnoozeEnd(_checked(datetime.combine(day, clock, zone).astimezone(UTC), now, bare))
+    return SnoozeEnd(_checked(datetime.combine(day, clock, zone), now, bare))
 
 
 def _after(local: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
@@ -120,8 +122,17 @@ def _after(local: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
 
 
 def _checked(end: datetime, now: datetime, text: str) -> datetime:
+    """Return an *end* in UTC.
+
+    Raises:
+        UserError: it is in the past or too far away.
+    """
+    try:
+        end = end.astimezone(UTC)
+    except OverflowError:  # in the year 1 or 9999
+        raise _not_a_day(text) from None
     if end <= now:
-        raise UserError(f"“{text}” is over. Type for example: {EXAMPLES}.")
+        raise UserError(f"“{text}” is in the past. Type for example: {EXAMPLES}.")
     if end - now > LONGEST:
         raise UserError("A year is the longest that something can be snoozed.")
     return end
@@ -197,4 +208,8 @@ def _date(text: str, year: int, month: int, day: int) -> date:
     try:
         return date(year, month, day)
     except ValueError:
-        raise UserError(f"“{text}” is not a day. Type for example: {EXAMPLES}.") from None
+        raise _not_a_day(text) from None
+
+
+def _not_a_day(text: str) -> UserError:
+    return UserError(f"“{text}” is not a day. Type for example: {EXAMPLES}.")

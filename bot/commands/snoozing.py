@@ -20,6 +20,7 @@ from bot.store.store import Transaction
 from bot.subscriptions.digest_schedule import zone_named
 
 MOST_SNOOZES = 500  # in a chat
+MOST_VERSIONS_AHEAD = 10  # that a snooze waits for; a later version may never come
 _FROM = re.compile(r"(?:list|all|from)?\s*from\s+([1-9][0-9]{0,5})|list|all", re.IGNORECASE)
 
 
@@ -154,4 +155,6 @@ def _new(request: CommandRequest, meant: MeantSubmission, end: SnoozeEnd, times:
         version = version or series.version + 1
         if version <= series.version:
             raise UserError(f"v{series.version} of it has come. To wait for the next one: until v{series.version + 1}")
+        if version > (latest := series.version + MOST_VERSIONS_AHEAD):
+            raise UserError(f"v{version} may never come; this is v{series.version}. Wait for v{latest} at most.")
     return Snooze(request.message.room, meant.about, request.message.sender, times.now, end.until, version)

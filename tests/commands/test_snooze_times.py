@@ -1,5 +1,7 @@
 """Until when people want to snooze something, as they type it."""
 
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -100,10 +102,13 @@ def test_off_ends_a_snooze() -> None:
         ("2194095 until the merge window", "Until when?"),
         ("7 until 12/24", "“12/24” may be one of two days. Type it as 2026-12-16, with the year first."),
         ("7 until next Friday", "“next friday” may be 2026-12-04 or 2026-12-11. Type the one that you mean."),
-        ("7 until 2026-12-01", "“2026-12-01” is over. Type for example: 2w, until"),
-        ("7 today", "“today” is over. Type for example: 2w, until"),
+        ("7 until 2026-12-01", "“2026-12-01” is in the past. Type for example: 2w, until"),
+        ("7 today", "“today” is in the past. Type for example: 2w, until"),
         ("7 until 2026-02-30", "“2026-02-30” is not a day. Type for example: 2w, until"),
         ("7 until 2029-01-01", "A year is the longest that something can be snoozed."),
+        ("7 until 0001-01-01", "“0001-01-01” is not a day. Type for example: 2w, until"),
+        ("7 until 0002-01-01", "“0002-01-01” is in the past. Type for example: 2w, until"),
+        ("7 until 9999-12-31", "A year is the longest that something can be snoozed."),
         ("7 99w", "A year is the longest that something can be snoozed."),
     ],
 )
@@ -145,3 +150,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except UserError:
         return
     assert words.end is None or words.end.version is not None or (words.end.until or NOW) > NOW
+
+
+@pytest.mark.parametrize("word", ["1", "v", "at", "12:30", "monday", "x" * 15_000])
+def test_a_long_text_is_read_in_little_time(word: str) -> None:
+    text = " ".join([word] * (16_000 // len(word)))
+    begin = time.process_time()
+
+    with suppress(UserError):
+        read(text)
+
+    assert time.process_time() - begin < 1

@@ -61,7 +61,7 @@ async def test_what_is_snoozed_for_a_time_is_back_once_then(rig: Rig) -> None:
     [back] = returns(here)
     assert answer == snapshot("""\
 💤 Snoozed until Thu 2026-01-15 00:01 (UTC): [0/2] migration: Fix it
-It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: !pw unsnooze 1\
 """)
     assert back.room == ROOM
@@ -83,7 +83,7 @@ async def test_what_is_snoozed_until_a_day_is_back_when_it_begins_in_the_zone_of
         assert len(returns(here)) == 1
     assert answer == snapshot("""\
 💤 Snoozed until Thu 2026-01-08 00:00 (America/New_York): [0/2] migration: Fix it
-It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: !pw unsnooze 1\
 """)
 
@@ -116,6 +116,7 @@ async def test_a_new_version_brings_back_what_is_snoozed_for_a_time(rig: Rig) ->
 async def test_what_waits_for_a_version_stays_away_until_that_comes(rig: Rig) -> None:
     async with people(rig) as here:
         posted = await arrived(here)
+        too_late = await here.say(f"snooze {posted.series} until v99")
         answer = await here.say(f"snooze {posted.series} until v3")
         second = await arrived(here, version=2)
         assert returns(here) == []
@@ -123,9 +124,10 @@ async def test_what_waits_for_a_version_stays_away_until_that_comes(rig: Rig) ->
         await arrived(here, version=3)
         await pass_days(here, 30)
 
+    assert too_late == "v99 may never come; this is v1. Wait for v11 at most."
     assert answer == snapshot("""\
 💤 Snoozed until v3 comes: [0/2] migration: Fix it
-It is out of this room's queues and stale lists, and back before if somebody comments on it.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it.
 Undo: !pw unsnooze 1\
 """)
     assert [post.message.body for post in returns(here)] == snapshot(["💤 Back: [v3 0/2] migration: Fix it — v3 came"])
@@ -203,7 +205,7 @@ Ask one of them, or subscribe for yourself: write to me in a direct chat.\
 """)
     assert in_chat == snapshot("""\
 💤 Snoozed until tomorrow 00:01 (UTC): [0/2] migration: Fix it
-It is out of your queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of your queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: unsnooze 1\
 """)
     assert listed == snapshot(
@@ -248,7 +250,7 @@ async def test_in_reply_to_a_card_the_newest_version_is_meant(rig: Rig) -> None:
         ]
     assert answer == snapshot("""\
 💤 Snoozed until v3 comes: [v2 0/2] migration: Fix it
-It is out of this room's queues and stale lists, and back before if somebody comments on it.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it.
 Undo: !pw unsnooze 2\
 """)
     assert mistakes == snapshot(
@@ -258,7 +260,7 @@ Which one? Name it, or type this in reply to a card.
 Example: !pw snooze 2194095 2w
 To pause everything that I post here instead: !pw mute 2h\
 """,
-            "Until when? Say it behind the patch or series, for example: 2w, until 2026-12-24, or until v7.",
+            "Until when? Say it after the patch or series, for example: 2w, until 2026-12-24, or until v7.",
             "v2 of it has come. To wait for the next one: until v3",
         ]
     )

@@ -14,8 +14,8 @@ from bot.store.snooze_book import Snooze
 def snoozed(title: Link, end: str, undo: str, *, is_direct: bool) -> Document:
     """Return the answer to a new snooze; *end* says until when."""
     whose = "your" if is_direct else "this room's"
-    before = "if somebody comments on it" + ("" if end.startswith("until v") else " or a new version comes")
-    told = words(f"It is out of {whose} queues and stale lists, and back before {before}.")
+    sooner = "if somebody comments on it" + ("" if end.startswith("until v") else " or a new version comes")
+    told = words(f"It is out of {whose} queues and stale lists, and comes back sooner {sooner}.")
     return (Lines((words(f"{SIGN} Snoozed {end}: ", title), told, words("Undo: ", Code(undo)))),)
 
 
