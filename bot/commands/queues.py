@@ -1,5 +1,6 @@
 """Answers `queue`: the open submissions of a room or person, by whose turn it is, with the reason."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from bot.review_queue import QueueRow, QueueScope
 from bot.submission import SubmissionRef
 from bot.subscriptions.subscription import QueryContext, meant
 
+MOST_PAGES: Final = 100
 MOST_NUMBERED: Final = 500  # rows of a queue, of which the others have no number
 _PAGE = re.compile(r"(?:^|(?<=\s))(?:page\s*|p)?([1-9][0-9]{0,2})\Z", re.IGNORECASE)
 _MINE = frozenset({"mine", "me", "my", "my own", "my patches", "my series"})
@@ -52,7 +54,7 @@ async def queue_answer(context: CommandContext, rows: Sequence[QueueRow], page: 
     ]
     counts = Counter(row.turn for row in rows)
     content = QueueContent(entries, counts, context.clock.now(), more=page.more, title=page.title)
-    pages = queue_pages(content, page.number)
+    pages = await asyncio.to_thread(queue_pages, content, page.number)
     if len(pages) < page.number:
         return None
     return Answer(pages[-1], every_site(context.places), listed=tuple(row.ref for row in rows[:MOST_NUMBERED]))
@@ -69,6 +71,9 @@ class QueueCommand:
     async def queue(self, request: CommandRequest) -> Answer:
         """Answer `queue` with a page of what is open here."""
         text, page = _split(request.call.arguments.get("query", ""))
+        if page > MOST_PAGES:
+            narrower = typed(request, "queue", text or "path:drivers/net/")
+            raise UserError(f"Pages go up to {MOST_PAGES}. Ask for a part of the queue, for example: {narrower}")
         standing = await standing_of(self._context.store, request)
         query = _query(request, text, standing)
         scope = await self._scope(request, standing, query)

@@ -204,6 +204,9 @@ async def test_a_long_queue_comes_in_pages_whose_rows_keep_their_numbers(tmp_pat
             == f"That is page {page + 1} of a shorter queue. From its beginning: !pw queue"
         )
         assert rows[30] in (await talk.say("show #31"))
+        assert await talk.say("queue 101") == (
+            "Pages go up to 100. Ask for a part of the queue, for example: !pw queue path:drivers/net/"
+        )
 
 
 async def test_a_row_works_wherever_a_reference_does(tmp_path: Path) -> None:
