@@ -160,9 +160,9 @@ class FollowCommands:
         return NewsPlace.HERE if chat == request.message.room else NewsPlace.CHAT
 
     async def _own(self, request: CommandRequest) -> SubmissionRef | None:
-        """Return which of the sender's follows has the number that was typed; None if none has."""
+        """Return which of the sender's follows has the id that was typed; None if none has."""
         ref = read_ref(request.call.arguments.get("ref", ""))
-        if ref is None or ref.number is None:
+        if ref is None or ref.number is None or ref.may_be_row:
             return None
         async with self._store.reading() as tx:
             follows = await tx.follows.of(request.message.sender)

@@ -361,6 +361,19 @@ This card came because of:
 """)
 
 
+async def test_the_number_of_a_row_is_no_id_of_what_is_followed(rig: Rig) -> None:
+    async with people(rig) as here:
+        first, second = [here.rig.post("docs/index.rst", name=f"docs: Part {number}") for number in (1, 2)]
+        await here.rig.poll(here.bot)
+        await here.chat(f"follow {first.series}")
+        listed = await here.chat("find subject:Part")
+
+        assert [first.series, second.series] == [1, 2]
+        assert listed.index("#1 ") < listed.index("docs: Part 2") < listed.index("#2 ")  # the newest first
+        assert (await here.chat("unfollow #1")).startswith("You do not follow that.")
+        assert (await here.chat("unfollow #2")).startswith("You no longer follow docs: Part 1")
+
+
 async def test_the_list_shows_the_newest_version_and_goes_on_where_it_ends(rig: Rig) -> None:
     async with people(rig) as here:
         posted = await arrived(here)
