@@ -17,6 +17,7 @@ from bot.commands.rights import MemoryRoomRights
 from bot.delivery.chat import PostedMessage
 from bot.errors import Temporary
 from bot.ids import EventId, RoomId, SeriesId, ServerName, UserId
+from bot.review_queue import QueueRow, QueueScope, ReviewQueue
 from bot.sample_patchwork.request import Response
 from bot.store.inbox_book import InboxMessage
 from bot.store.store import Store
@@ -431,6 +432,24 @@ async def test_a_queue_and_a_digest_of_the_same_time_are_two_lists_with_one_numb
     assert "• #2 migration: Fix it" in queue.message.body
     assert "• #1 🆕 docs: Fix it" in digest.message.body
     assert ["docs: Fix it" in rows[0], "migration: Fix it" in rows[1]] == [True, True]
+
+
+async def test_a_queue_that_fails_is_posted_at_the_next_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, failures = ReviewQueue.rows, iter([True])
+
+    async def fails_once(queue: ReviewQueue, scope: QueueScope) -> list[QueueRow]:
+        if next(failures, False):
+            raise ValueError("a fault of ours")
+        return await read(queue, scope)
+
+    monkeypatch.setattr(ReviewQueue, "rows", fails_once)
+    rig = rig_at(tmp_path, "2026-10-22T12:00", 'path:migration/ as:queue digest:"Mon-Fri 09:00"')
+    async with days(rig) as bot:
+        await bot.post("migration: Fix it")
+        await bot.at("2026-10-23T09:00", "2026-10-23T10:00")
+
+    assert next(failures, None) is None
+    assert [post.message.body.partition(":")[0] for post in queues(rig)] == ["Queue"]
 
 
 async def test_a_queue_that_is_too_long_ends_with_how_much_is_left(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ _QueriesByDigest: TypeAlias = Mapping[tuple[RoomId, DigestTimes], _DigestQueries
 
 @dataclass(frozen=True, slots=True)
 class CurrentListing:
-    """How a submission is now: in which project, and under which name; None where its server says it has none such."""
+    """Its *project* and *name* on its server now; *project* is None if it is not there any more."""
 
     project: ProjectName | None
     name: str = ""
@@ -71,7 +71,7 @@ class ListedNow:
         self._apis = apis
 
     async def of(self, abouts: Sequence[SubmissionRef]) -> dict[SubmissionRef, CurrentListing]:
-        """How those of *abouts* are of which a server says it in time."""
+        """Return what the servers say of *abouts*, without those for which no answer comes in time."""
         found: dict[SubmissionRef, CurrentListing] = {}
         by_server: dict[ServerName, list[SubmissionRef]] = {}
         for about in abouts:
@@ -99,7 +99,7 @@ class ListedNow:
 
 
 async def _now(api: PatchworkApi, about: SubmissionRef) -> CurrentListing | None:
-    """How a submission is; None where the server does not say."""
+    """Return what a server says of a submission; None if it does not answer."""
     try:
         what = await (api.series(about.id) if about.kind == "series" else api.patch(about.id))
     except NotFound:
@@ -184,7 +184,7 @@ class DigestPosts:
         async with self._store.reading() as tx:
             entries = (await self._entries(tx, due, stale))[:_MOST_LISTED] if await tx.digests.is_still_due(due) else []
         now = await self._now.of([each.about for each in entries])
-        queue = await self._open_queue(due)
+        queue = await self._open_queue(due, is_all=not entries)
         async with self._store.transaction() as tx:
             if not await tx.digests.is_still_due(due):
                 return
@@ -235,8 +235,8 @@ class DigestPosts:
     def _queries_of(self, due: DigestDue) -> _DigestQueries:
         return self._queries.get((due.room, due.digest), _DigestQueries())
 
-    async def _open_queue(self, due: DigestDue) -> QueueContent:
-        """Return the queue that a digest lists; empty if it lists none."""
+    async def _open_queue(self, due: DigestDue, *, is_all: bool) -> QueueContent:
+        """Return the queue that a digest lists; empty if it lists none, or if it fails and is not all of the digest."""
         trees = tuple(dict.fromkeys(query.tree for query in self._queries_of(due).queue))
         async with self._store.reading() as tx:
             snoozed = frozenset(await tx.snoozes.refs(due.room) if trees else ())
@@ -245,7 +245,9 @@ class DigestPosts:
             rows = [row for row in rows if row.ref.server in self._sites]
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001  # a fault of ours in the queue, which must not hold up the digest
+        except Exception as error:  # a fault of ours in the queue, which must not hold up the rest of the digest
+            if is_all:
+                raise  # so that the digest is tried again
             self._incidents.record("digest.queue_not_found", due.key, error)
             rows = []
         shown = rows[:_MOST_LISTED]

@@ -46,7 +46,7 @@ MEANINGS = {
     "digest.not_scheduled": "A digest cannot be scheduled, for example because its time zone is unknown.",
     "digest.posted": "A digest was queued for a room.",
     "queue.item_unreadable": "A stored submission cannot be read, and is left out of queues.",
-    "digest.queue_not_found": "The queue of a digest could not be made.",
+    "digest.queue_not_found": "The queue of a digest could not be compiled.",
     "digest.stale_not_found": "The search for stale submissions for a digest failed.",
     "digest.stale_unknown": "A digest cannot list stale submissions because its query cannot be searched for.",
     "edit.failed": f"The edit of a card {_FAILED_ALONE}.",
