@@ -31,6 +31,7 @@ from bot.patchwork.versions import plain_name
 CREATION_PERCENT: Final = 60  # of a patch's lines: the cost of leaving it unpaired, as in git
 _MANY: Final = 1_000_000  # more than there are patches
 MAX_STEPS: Final = 2_000_000  # of all comparisons between two versions: about a second
+_STEPS_OF_PAIR: Final = 16  # that a pair costs however few lines it has
 
 
 class PairOutcome(Enum):
@@ -157,6 +158,7 @@ def _pair_similar(old: Sequence[ComparedPatch], new: Sequence[ComparedPatch], pa
     gains: dict[tuple[int, int], int] = {}
     for one, other in _likely(before, after, budget):
         lines, others = before[one], after[other]
+        budget.spend(_STEPS_OF_PAIR)
         common = common_lines(lines, others, budget)
         if budget.steps < 0:
             break
@@ -186,10 +188,12 @@ def _likely(
     for place, lines in before.items():
         shared: Counter[int] = Counter()
         for line, count in Counter(lines).items():
-            if not budget.spend(len(places.get(line, ())) // 4):
+            if not budget.spend(len(places.get(line, ())) // 3):
                 break
             for other, there in places.get(line, ()):
                 shared[other] += min(count, there)
+        if not budget.spend(2 * len(shared)):
+            break
         for other, common in shared.items():
             size = len(lines) + len(after[other])
             if _alone(lines) + _alone(after[other]) > size - 2 * common:
@@ -215,7 +219,7 @@ def _moved(former: Sequence[int]) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class KnownVersion:
-    """A version of a series with its known patches; *messages* are those of the patches that were read, by place."""
+    """A version of a series with its known patches."""
 
     series: Series
     patches: tuple[Patch, ...]

@@ -116,7 +116,7 @@ class CardRequest:
 
     @property
     def held(self) -> HeldSubmission:
-        """The same, as the store keeps it where the card is not written yet, or never."""
+        """What the store keeps of it while its card is not written yet, or if it never is."""
         return HeldSubmission(self.about, self.why, self.match.paths, self.form or CardForm.CARD)
 
     @classmethod
