@@ -17,16 +17,17 @@ from bot.commands.subscribing import standing_of
 from bot.errors import UserError
 from bot.notices.chart import Chart, Week
 from bot.patchwork.states import StateClasses, is_accepted
-from bot.patchwork.updates import MailKind
 from bot.pictures.drawing import EXTRA
 from bot.query.durations import read_duration
 from bot.query.parser import parse
 from bot.query.query import And, Query
+from bot.review_queue import known_comments
 from bot.store.book import batched
 from bot.store.patch_book import KEEP_PATCHES
 from bot.store.store import Transaction
 from bot.submission import Submission, SubmissionRef
 from bot.subscriptions.subscription import meant
+from bot.subscriptions.turns import TurnFacts, is_same_person, is_tool
 from bot.text import cut
 
 MOST_COUNTED: Final = 10_000  # submissions of a server, the newest
@@ -100,11 +101,12 @@ async def _counted(context: CommandContext, request: CommandRequest) -> tuple[st
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """When a submission came, was answered first, and changed last (UTC); None if that did not happen."""
+    """When a submission came, was answered, changed its state last, and got a later version (UTC), if that happened."""
 
     came: datetime
     replied: datetime | None
-    changed: datetime | None
+    decided: datetime | None
+    replaced: datetime | None
 
 
 class _Count:
@@ -122,8 +124,9 @@ class _Count:
 
     def add(self, ref: SubmissionRef, submission: Submission, times: _Times, classes: StateClasses) -> None:
         """Count a submission."""
-        ended = times.changed or times.came  # if it is not open
-        if classes.is_open(submission.patches):
+        is_open = times.replaced is None and classes.is_open(submission.patches)
+        ended = min(filter(None, (times.decided, times.replaced)), default=times.came)  # if it is not open
+        if is_open:
             self._opened[self._week(times.came)] += 1
             if self.oldest is None or times.came < self.oldest[0]:
                 self.oldest = times.came, ref, submission
@@ -136,9 +139,9 @@ class _Count:
         if times.replied is not None:
             self.to_reply.append((times.replied - times.came) / _DAY)
         if all(is_accepted(patch.state) for patch in submission.patches):
-            self._accepted[self._week(ended)] += 1
-            if times.changed is not None:
-                self.to_acceptance.append((times.changed - times.came) / _DAY)
+            self._accepted[self._week(times.decided or times.came)] += 1
+            if times.decided is not None:
+                self.to_acceptance.append((times.decided - times.came) / _DAY)
 
     def weeks(self) -> tuple[Week, ...]:
         """Return the figures of each week, oldest first."""
@@ -158,21 +161,32 @@ async def _times_of(tx: Transaction, known: Mapping[SubmissionRef, Submission]) 
     times: dict[SubmissionRef, _Times] = {}
     for server in {ref.server for ref in known}:
         some = {ref: each for ref, each in known.items() if ref.server == server}
-        ids = [patch.id for each in some.values() for patch in each.patches]
-        covers = [each.series.cover_id for each in some.values() if each.series and each.series.cover_id is not None]
-        patches = await tx.figures.times_of(server, ids)
-        on_patches = await tx.figures.first_comments(server, MailKind.PATCH, ids)
-        on_covers = await tx.figures.first_comments(server, MailKind.COVER, covers)
+        patches = await tx.figures.times_of(server, [patch.id for each in some.values() for patch in each.patches])
+        replaced = await tx.figures.replaced(server, [each.series.id for each in some.values() if each.series])
+        comments = await known_comments(tx, server, some.values())
         for ref, each in some.items():
             stored = [patches[patch.id] for patch in each.patches if patch.id in patches]
-            seen = [on_patches[patch.id] for patch in each.patches if patch.id in on_patches]
-            cover = each.series.cover_id if each.series else None
-            seen += [on_covers[cover]] if cover is not None and cover in on_covers else []
-            changes = [time.changed_at for time in stored if time.changed_at is not None]
-            if stored:
-                came = min(time.read_at for time in stored)
-                times[ref] = _Times(came, min(seen, default=None), max(changes, default=None))
+            if not stored:
+                continue
+            came = min(time.read_at for time in stored)
+            replied = _first_reply(comments.facts_of(each), came)
+            decided = max((time.state_changed_at for time in stored if time.state_changed_at is not None), default=None)
+            times[ref] = _Times(came, replied, decided, replaced.get(each.series.id) if each.series else None)
     return times
+
+
+def _first_reply(facts: TurnFacts, came: datetime) -> datetime | None:
+    """Return when somebody else answered first, not before it *came*; None if nobody did.
+
+    A comment that nobody needed to read has no known author, and counts.
+    """
+    submitter = facts.submission.patches[0].submitter
+    others = (
+        comment.at
+        for comment in facts.comments
+        if comment.person is None or not (is_tool(comment.person) or is_same_person(comment.person, submitter))
+    )
+    return max(came, first) if (first := min(others, default=None)) is not None else None
 
 
 def _classes(context: CommandContext, ref: SubmissionRef) -> StateClasses:

@@ -116,7 +116,7 @@ class PollChanges(PatchBook):
         table = schema.patch
         columns = [table.c.id, *(table.c[field] for field in PatchField)]
         stored = await self._among(sa.select(*columns).where(table.c.server == self._server), table.c.id, updates)
-        return {row["id"]: _differing(row, updates[row["id"]]) for row in stored}
+        return {row["id"]: _differing(row, updates[row["id"]], self._now) for row in stored}
 
     def _latest_updates(self) -> dict[PatchId, dict[PatchField, str | None]]:
         updates: dict[PatchId, dict[PatchField, str | None]] = defaultdict(dict)
@@ -276,10 +276,13 @@ def _comment_changes(read: CommentsRead, new: Container[int]) -> list[Change]:
     return [Change(ChangeKind.COMMENT, patch, "", str(comment.id), comment=comment) for comment in comments]
 
 
-def _differing(row: sa.RowMapping, updates: Mapping[PatchField, str | None]) -> dict[str, object]:
+def _differing(row: sa.RowMapping, updates: Mapping[PatchField, str | None], now: datetime) -> dict[str, object]:
+    """Return the columns of a patch that *updates* change at the time *now* (UTC)."""
     values = {field: _column(field, value) for field, value in updates.items()}
     changed: dict[str, object] = {field: value for field, value in values.items() if row[field] != value}
-    return changed | ({"former_state": row[PatchField.STATE]} if PatchField.STATE in changed else {})
+    if PatchField.STATE in changed:
+        changed |= {"former_state": row[PatchField.STATE], "state_changed_at": now}
+    return changed
 
 
 def _column(field: PatchField, value: str | None) -> object:

@@ -127,6 +127,7 @@ patch = sa.Table(
     sa.Column("trailers", sa.JSON, nullable=False),  # [[kind, person, name], …]
     sa.Column("read_at", Utc, nullable=False),
     sa.Column("former_state", sa.Text),  # the state before the last change of it; null: none was seen
+    sa.Column("state_changed_at", Utc),  # when that was seen
     sa.Column("commit_ref", sa.Text),
     sa.Column("changed_at", Utc),  # last change; null: none since it was read
     sa.Column("fingerprint", sa.LargeBinary),  # of its diff, only read to compare versions; null: none is known

@@ -116,22 +116,27 @@ moments = st.integers(0, 200 * 24).map(lambda hours: NOW - timedelta(hours=hours
 
 
 @given(
-    st.lists(st.tuples(moments, st.none() | moments, st.sampled_from(["new", "accepted", "rejected"])), max_size=30),
+    st.lists(
+        st.tuples(moments, st.none() | moments, st.none() | moments, st.sampled_from(["new", "accepted", "rejected"])),
+        max_size=30,
+    ),
     st.integers(1, 180),
 )
-def test_the_weeks_hold_each_submission_once(rows: list[tuple[datetime, datetime | None, str]], days: int) -> None:
+def test_the_weeks_hold_each_submission_once(
+    rows: list[tuple[datetime, datetime | None, datetime | None, str]], days: int
+) -> None:
     period, classes = timedelta(days=days), StateClasses()
     count = _Count(NOW, period)
-    for number, (came, changed, state) in enumerate(rows):
+    for number, (came, decided, replaced, state) in enumerate(rows):
         ref = SubmissionRef(ServerName("ozlabs"), SubmissionKind.PATCH, number)
-        times = _Times(came, None, max(came, changed) if changed else None)
+        times = _Times(came, None, *(max(came, time) if time else None for time in (decided, replaced)))
         count.add(ref, Submission(None, (a_patch(number, state=state),)), times, classes)
     weeks = count.weeks()
 
     recent = [row for row in rows if row[0] >= NOW - period]
     assert sum(week.came for week in weeks) == len(recent)
     assert sum(week.accepted for week in weeks) == sum(state == "accepted" for *_, state in recent)
-    assert weeks[-1].open == sum(state == "new" for *_, state in rows)
+    assert weeks[-1].open == sum(state == "new" and replaced is None for _, _, replaced, state in rows)
     assert all(week.open >= 0 for week in weeks)
     assert len(weeks) == -(-days // 7)
     assert sum(week.days for week in weeks) == days

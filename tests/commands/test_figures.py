@@ -11,7 +11,7 @@ from bot.commands.answers.figures import SubmissionFigures, figures_shown
 from bot.notices.chart import Week
 from support.card_rig import body_and_html
 from support.desk_rig import Desk, forms
-from support.rig import Rig
+from support.rig import ROOM, Rig
 
 DAY = 86_400
 
@@ -97,3 +97,34 @@ def test_a_median_is_told_in_the_unit_that_fits(days: float, words: str) -> None
     body, _ = body_and_html(figures_shown("", 90, figures))
 
     assert f"Median to first reply: {words} (of 1) · " in body
+
+
+async def test_what_counts_as_a_reply_as_accepted_and_as_open(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, subscribe={ROOM: ("path:hw/ on:new,comment",)})
+    async with rig.running() as bot:
+        await bot.settle()
+        answered = rig.post("hw/a.c", name="hw: Answered")
+        await rig.poll(bot, times=2)
+        await rig.pass_quietly(bot, DAY)
+        rig.patchwork.add_comment(answered.patches[0], "ping\n", submitter="Ada Sample <ada@example.org>")
+        await rig.poll(bot, times=2)
+        await rig.pass_quietly(bot, DAY)
+        rig.patchwork.add_comment(answered.patches[0], "Why?\n", submitter="Peter Xu <peterx@example.org>")
+        rig.patchwork.set_state(answered.patches[0], "accepted")
+        await rig.poll(bot, times=2)
+        await rig.pass_quietly(bot, 4 * DAY)
+        rig.patchwork.set_delegate(answered.patches[0], "maintainer")
+        for version in (1, 2):
+            rig.post("hw/b.c", name="hw: Replaced", patches=2, version=version)
+            await rig.poll(bot, times=2)
+
+        text = forms(await Desk(rig, bot).reply("stats"))[0]
+
+    assert text == snapshot("""\
+90 days
+Came: 3
+Accepted of these: 1 (33 %)
+Open now: 1
+Median to first reply: 2.0 days (of 1) · to acceptance: 2.0 days (of 1)
+Oldest open: [v2 0/2] hw: Replaced <PROJECT/list/?series=3&state=*&archive=both>, less than a day\
+""")

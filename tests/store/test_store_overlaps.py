@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.ids import Msgid, PatchId, SeriesId
-from bot.patchwork.model import FileChange, Patch, PatchRef
-from bot.patchwork.updates import CommentHint, CommentTarget, MailKind
-from bot.poll import FollowUpResult, Poll, SeriesRead
+from bot.ids import PatchId, SeriesId
+from bot.patchwork.model import FileChange, Patch
+from bot.poll import Poll, SeriesRead
 from bot.store.figure_book import PatchTimes
 from bot.store.store import Store
 from bot.submission import SubmissionKind, SubmissionRef
@@ -85,19 +84,18 @@ async def test_fingerprints_are_read_apart_from_their_patches(rig: StoreRig) -> 
     await store.close()
 
 
-async def test_the_times_of_patches_and_of_their_first_comments_are_read(rig: StoreRig) -> None:
+async def test_the_times_of_patches_and_of_later_versions_are_read(rig: StoreRig) -> None:
     store = await rig.open()
     came = rig.now
     await save(store, touching(1, *PATHS, series=1), touching(2, *PATHS, series=2))
     rig.advance(days=2)
-    replied = rig.now
-    ref_of_one = PatchRef(PatchId(1), Msgid("1@hs"), "Patch 1")
-    hints = tuple(CommentHint(CommentTarget(MailKind.PATCH, 1), number, PROJECT, ref_of_one) for number in (7, 8))
-    await ask(store, lambda tx: tx.watch.save(Poll(SERVER, CURSOR, followed=FollowUpResult(new_comments=hints))))
+    replaced = rig.now
+    await save(store, touching(3, *PATHS, series=3))
+    await ask(store, lambda tx: tx.watch.link(SERVER, SeriesId(3), SeriesId(1)))
 
-    times = await ask(store, lambda tx: tx.figures.times_of(SERVER, [PatchId(1), PatchId(3)]))
-    first = await ask(store, lambda tx: tx.figures.first_comments(SERVER, MailKind.PATCH, [1, 2]))
+    times = await ask(store, lambda tx: tx.figures.times_of(SERVER, [PatchId(1), PatchId(9)]))
+    later = await ask(store, lambda tx: tx.figures.replaced(SERVER, [SeriesId(1), SeriesId(2), SeriesId(3)]))
 
     assert times == {PatchId(1): PatchTimes(came, None)}
-    assert first == {1: replied}
+    assert later == {SeriesId(1): replaced}
     await store.close()

@@ -98,6 +98,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "name": "Patch 70",
         "state": "new",
         "former_state": "rfc",
+        "state_changed_at": NOW,
         "delegate": "joe",
         "check": "success",
         "archived": False,

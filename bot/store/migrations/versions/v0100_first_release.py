@@ -134,6 +134,7 @@ def _servers() -> None:
         sa.Column("trailers", sa.JSON(), nullable=False),
         sa.Column("read_at", sa.DateTime(), nullable=False),
         sa.Column("former_state", sa.Text(), nullable=True),
+        sa.Column("state_changed_at", sa.DateTime(), nullable=True),
         sa.Column("commit_ref", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.DateTime(), nullable=True),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=True),
