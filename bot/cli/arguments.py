@@ -168,14 +168,24 @@ def _add_database(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
 
 
 def _add_keys(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
-    text = "show or reset the keys that let others trust the bot"
+    text = "show, back up, restore or reset the keys that let others trust the bot"
     actions = _add(verbs, "keys", None, text).add_subparsers(title="actions", metavar="ACTION", required=True)
     status = _add(
         actions, "status", keys.status, "tell whether others can trust the bot's device; exit status 1 means no"
     )
     reset = _add(actions, "reset", keys.reset, "give the bot a new cross-signing identity; stop the bot first")
     reset.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    for action in (status, reset):
+    backup = _add(
+        actions, "backup", keys.backup, "back up the identity at the homeserver, and print its recovery key, once"
+    )
+    backup.add_argument("--replace", action="store_true", help="make a new recovery key, even if the account has one")
+    restore = _add(
+        actions,
+        "restore",
+        keys.restore,
+        "restore a lost identity from its backup; reads the recovery key from standard input; stop the bot first",
+    )
+    for action in (status, reset, backup, restore):
         _takes_config(action)
 
 

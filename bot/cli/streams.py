@@ -1,5 +1,6 @@
 """Reads standard input and files for the verbs, and makes text safe for a terminal."""
 
+import getpass
 import os
 import select
 import signal
@@ -10,12 +11,21 @@ from typing import Self
 
 from bot.errors import UserError
 
+_MAX_HIDDEN_BYTES = 4096
+
 
 def typed(what: str) -> bytes:
     """Read standard input, and print a prompt if it is a terminal."""
     if sys.stdin.isatty():
         print(f"reading {what} from the terminal; end with Ctrl-D", file=sys.stderr)
     return sys.stdin.buffer.read()
+
+
+def hidden_line(prompt: str) -> str:
+    """Return a line of standard input, which is not shown while it is typed; at most the beginning of a long one."""
+    if sys.stdin.isatty():
+        return getpass.getpass(prompt)
+    return sys.stdin.buffer.readline(_MAX_HIDDEN_BYTES).decode("utf-8", "replace")
 
 
 def content_of(path: Path) -> bytes:

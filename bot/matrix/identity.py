@@ -20,7 +20,10 @@ from bot.matrix.wire import Challenge
 
 Ask = Callable[[MatrixRequest], Awaitable[Content]]
 _PASSWORD = "m.login.password"  # noqa: S105  # a type of authentication
-RESET_WORDS = "an operator can make a new one: stop the bot, and run `patchbot keys reset`"
+RESET_WORDS = (
+    "an operator can make a new one, or restore the bot's: stop the bot, and run `patchbot keys reset`, "
+    "or `patchbot keys restore`"
+)
 _log = structlog.get_logger(__name__)
 
 

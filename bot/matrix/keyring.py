@@ -14,7 +14,7 @@ from bot.errors import StoreError
 from bot.matrix.device import keep_private, restrict
 
 FILE = "keys.json"
-_BYTES = 32
+SEED_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Keyring:
 
 def new_seeds() -> Seeds:
     """Return a new identity."""
-    return Seeds(*(secrets.token_bytes(_BYTES) for _ in range(3)))
+    return Seeds(*(secrets.token_bytes(SEED_BYTES) for _ in range(3)))
 
 
 def load(folder: Path) -> Keyring:
@@ -59,7 +59,7 @@ def load(folder: Path) -> Keyring:
         content = json.loads(path.read_bytes())
         return Keyring(_bytes(content["secret"]), tuple(_seeds(each) for each in content["identities"]))
     except FileNotFoundError:
-        keyring = Keyring(secrets.token_bytes(_BYTES))
+        keyring = Keyring(secrets.token_bytes(SEED_BYTES))
         save(folder, keyring)
         return keyring
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -67,6 +67,11 @@ def load(folder: Path) -> Keyring:
             f"{path} cannot be read: it holds the bot's identity. Restore it from the backup, or move it away and run "
             "`patchbot keys reset`"
         ) from error
+
+
+def stored(folder: Path) -> Keyring | None:
+    """Return the keyring in *folder*; None if there is none. Raises as `load` does."""
+    return load(folder) if (folder / FILE).exists() else None
 
 
 def save(folder: Path, keyring: Keyring) -> None:
@@ -82,7 +87,7 @@ def _seeds(content: dict[str, str]) -> Seeds:
 
 def _bytes(text: str) -> bytes:
     data = base64.b64decode(text, validate=True)
-    if len(data) != _BYTES:
+    if len(data) != SEED_BYTES:
         raise ValueError("not a key")
     return data
 

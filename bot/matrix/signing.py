@@ -27,6 +27,15 @@ class CrossSigningState:
     is_signed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PublicIdentity:
+    """The public keys of an identity; None for each that is not published."""
+
+    master: str | None
+    self_signing: str | None
+    user_signing: str | None
+
+
 def public_key(seed: bytes) -> str:
     """Return the ed25519 key of a seed, in unpadded base64."""
     return unpadded(ECC.construct(curve="Ed25519", seed=seed).public_key().export_key(format="raw"))
@@ -59,6 +68,16 @@ def standing(answer: Content, user: UserId, device: DeviceId) -> CrossSigningSta
         is_signed(keys, user, f"ed25519:{signing_key}", signing_key),
     )
     return CrossSigningState(master_key, all(chain))
+
+
+def public_identity(seeds: Seeds) -> PublicIdentity:
+    """Return the public keys of *seeds*."""
+    return PublicIdentity(*(public_key(getattr(seeds, usage)) for usage in _USAGES))
+
+
+def published_identity(answer: Content, user: UserId) -> PublicIdentity:
+    """Return the public keys in a response to a query for our own keys, whose signatures are not verified."""
+    return PublicIdentity(*(_only_key(_published_key(answer, f"{usage}_keys", user)) for usage in _USAGES))
 
 
 def ours(identities: Sequence[Seeds], master: str) -> Seeds | None:

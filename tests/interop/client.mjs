@@ -14,6 +14,7 @@ import {
     CryptoEvent,
     EventShieldColour,
     EventShieldReason,
+    decodeRecoveryKey,
     OnlySignedDevicesIsolationMode,
 } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { logger } from "matrix-js-sdk/lib/logger.js";
@@ -51,12 +52,13 @@ class Client {
             deviceId: account.device_id,
             accessToken: account.access_token,
             logger,
+            cryptoCallbacks: { getSecretStorageKey: ({ keys }) => client.storageKey(keys) },
         });
+        const client = new Client(user, password, sdk);
         await sdk.initRustCrypto({ useIndexedDB: false });
         const mode = onlySigned ? new OnlySignedDevicesIsolationMode() : new AllDevicesIsolationMode(false);
         sdk.getCrypto().setDeviceIsolationMode(mode);
         CHANGES.forEach((change) => sdk.on(change, changed));
-        const client = new Client(user, password, sdk);
         await sdk.startClient({ lazyLoadMembers: true });
         await client.until(() => sdk.isInitialSyncComplete());
         await sdk.getCrypto().outgoingRequestsManager.doProcessOutgoingRequests(); // its keys are there for all
@@ -82,6 +84,38 @@ class Client {
         await crypto.userHasCrossSigningKeys(this.sdk.getUserId(), true);
         await crypto.importSecretsBundle(secrets);
         await crypto.crossSignDevice(this.sdk.getDeviceId());
+    }
+
+    /** Be a signed device of this user, by the account's recovery key, as after "Enter recovery key" in Element. */
+    async recover({ key }) {
+        this.recoveryKey = decodeRecoveryKey(key);
+        const crypto = this.sdk.getCrypto();
+        await crypto.userHasCrossSigningKeys(this.sdk.getUserId(), true);
+        await crypto.bootstrapCrossSigning({});
+        return { ready: await crypto.isCrossSigningReady(), ...(await crypto.getCrossSigningStatus()) };
+    }
+
+    /** Set the secret storage up, in the place of any other, with this user's identity; its recovery key. */
+    async setUpRecovery() {
+        const crypto = this.sdk.getCrypto();
+        const key = await crypto.createRecoveryKeyFromPassphrase();
+        this.recoveryKey = key.privateKey;
+        await crypto.bootstrapSecretStorage({
+            createSecretStorageKey: async () => key,
+            setupNewSecretStorage: true,
+            setupNewKeyBackup: true,
+        });
+        return key.encodedPrivateKey;
+    }
+
+    /** The key of the secret storage that its user typed, for whichever of *keys* is the default one. */
+    async storageKey(keys) {
+        const storage = this.sdk.secretStorage;
+        const id = await storage.getDefaultKeyId();
+        if (!(await storage.checkKey(this.recoveryKey, keys[id]))) {
+            throw new Error("wrong recovery key");
+        }
+        return [id, this.recoveryKey];
     }
 
     /** A room, made as Element makes it; answers when this client knows it. */

@@ -92,7 +92,8 @@ async def test_another_identity_is_not_replaced_and_the_bot_speaks_unsigned(acco
     [remark] = remarks
     assert remark == (
         "The bot's device is not signed, so others see a warning: the account has a cross-signing identity that is "
-        "not the bot's; an operator can make a new one: stop the bot, and run `patchbot keys reset`."
+        "not the bot's; an operator can make a new one, or restore the bot's: stop the bot, and run "
+        "`patchbot keys reset`, or `patchbot keys restore`."
     )
     assert await ann.bodies(clear, account.user) == ["body of card/1"]
     assert len(await sealed_in(ann, room)) == 1

@@ -182,6 +182,15 @@ class Element:
         """Make the user's identity, in the place of any other, and sign this device with it."""
         await self.ask("signUp")
 
+    async def recover(self, key: str) -> dict[str, Any]:
+        """Type the account's recovery key; what the client then has of its identity."""
+        status: dict[str, Any] = await self.ask("recover", key=key)
+        return status
+
+    async def set_up_recovery(self) -> str:
+        """Make a recovery key, in the place of any other, and a backup of keys."""
+        return str(await self.ask("setUpRecovery"))
+
     async def create_direct(self, user: UserId) -> RoomId:
         """An encrypted direct chat."""
         return RoomId(await self.ask("createRoom", invite=[user], direct=True, encrypted=True))
