@@ -24,7 +24,11 @@ def typed(what: str) -> bytes:
 def hidden_line(prompt: str) -> str:
     """Return a line of standard input, which is not shown while it is typed; at most the beginning of a long one."""
     if sys.stdin.isatty():
-        return getpass.getpass(prompt)
+        try:
+            return getpass.getpass(prompt)
+        except EOFError:
+            print(file=sys.stderr)
+            return ""
     return sys.stdin.buffer.readline(_MAX_HIDDEN_BYTES).decode("utf-8", "replace")
 
 

@@ -21,7 +21,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import assert_never
 
-from bot.errors import Forbidden, Permanent, Temporary, UserError
+from bot.errors import Forbidden, Permanent, Temporary, TransportError, UserError
 from bot.ids import UserId
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests, signing
@@ -42,6 +42,7 @@ _OTHER_SECRETS = {  # those that the specification and Element know
 }
 _MAX_SECRET_BYTES = 32 * 1024  # of the account data with one seed; homeservers accept twice as much
 _MAX_NAME = 60  # characters of a key's name that are shown
+_NOT_COMPLETED = "the backup was not completed, and what was there before still holds ({reason})"
 _IN_DOUBT = (
     "whether the last step succeeded is unknown ({reason}): see `patchbot keys status`; "
     "`patchbot keys backup --replace` makes another recovery key"
@@ -145,14 +146,14 @@ async def stored_backup(ask: Ask, user: UserId, seeds: Seeds | None) -> StoredBa
 
 
 async def status_line(ask: Ask, user: UserId, keyring: Keyring | None) -> str | None:
-    """Return whether the identity is backed up, as a sentence; None if there is none yet. Raises `Temporary`."""
+    """Return whether the identity is backed up, as a sentence; None if there is none yet."""
     try:
         seeds = await present_seeds(ask, user, keyring)
-    except Permanent:
+    except TransportError:
         seeds = None
     try:
         stored = await stored_backup(ask, user, seeds)
-    except Permanent as error:
+    except TransportError as error:
         return f"Whether the identity is backed up at the homeserver is unknown: {error}."
     return None if seeds is None and stored.status is BackupStatus.NONE else stored.line()
 
@@ -162,19 +163,15 @@ async def back_up(ask: Ask, user: UserId, seeds: Seeds, before: StoredBackup) ->
 
     Raises:
         Permanent: the homeserver refuses it, or does not return what was stored; the message says how far it came.
-        Temporary: it cannot be reached now; the default key is still that of *before*, unless the message says more.
+        Temporary: it cannot be reached now; the message says whether anything changed.
     """
     key = StorageKey(secrets.token_hex(16), secrets.token_bytes(storage.KEY_BYTES))
-    raw = storage.key_description(key.secret, KEY_NAME, secrets.token_bytes(storage.IV_BYTES))
-    encrypted = {name: _encrypted(key, name, getattr(seeds, seed)) for seed, name in _SECRETS.items()}
-    contents = _Contents(key.id, storage.described(raw), tuple(encrypted.values()))
-    await _refuse_another_default(ask, user, before.key_id)
-    description = {**raw, _PROOF: _proof(user, seeds, contents)}
-    await ask(requests.set_account_data(user, storage.key_type(key.id), description))
-    for name, secret in encrypted.items():
-        await _add(ask, user, name, {key.id: secret.content()})
-    await _verify(ask, user, key, seeds)
-    await _refuse_another_default(ask, user, before.key_id)
+    try:
+        await _refuse_another_default(ask, user, before.key_id)
+        await _store(ask, user, key, seeds)
+        await _refuse_another_default(ask, user, before.key_id)
+    except Temporary as error:
+        raise Temporary(_NOT_COMPLETED.format(reason=error), error.retry_after) from error
     await _make_default(ask, user, key.id)
     return key
 
@@ -241,6 +238,18 @@ def _seeds(key: StorageKey, contents: _Contents) -> Seeds | None:
             return None
         seeds.append(seed)
     return Seeds(*seeds)
+
+
+async def _store(ask: Ask, user: UserId, key: StorageKey, seeds: Seeds) -> None:
+    """Store *seeds* under *key*, which clients do not use yet, and read them back."""
+    raw = storage.key_description(key.secret, KEY_NAME, secrets.token_bytes(storage.IV_BYTES))
+    encrypted = {name: _encrypted(key, name, getattr(seeds, seed)) for seed, name in _SECRETS.items()}
+    contents = _Contents(key.id, storage.described(raw), tuple(encrypted.values()))
+    description = {**raw, _PROOF: _proof(user, seeds, contents)}
+    await ask(requests.set_account_data(user, storage.key_type(key.id), description))
+    for name, secret in encrypted.items():
+        await _add(ask, user, name, {key.id: secret.content()})
+    await _verify(ask, user, key, seeds)
 
 
 async def _add(ask: Ask, user: UserId, name: str, entry: Mapping[str, Content]) -> None:

@@ -3,6 +3,9 @@
 import io
 import os
 import pty
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from bot.matrix import device, keyring
 from bot.matrix.identity import RESET_WORDS, TrustReport
 from bot.matrix.recovery import BackupStatus, StoredBackup
 from bot.matrix.secret_storage import recovery_key
-from support.cli_rig import work_in, write_config
+from support.cli_rig import environment, work_in, write_config
 
 BOT = UserId("@patchbot:example.org")
 ANOTHER_TEXT = "MySecretPasswordMySecretPassword"
@@ -163,3 +166,38 @@ def test_at_a_terminal_a_new_recovery_key_is_asked_about(
         "not find any more.\n"
         "Make a new recovery key? [y/N] "
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        (recovery_key(bytes(32)).encode() + b"\n", b"the bot has not logged in yet: let it run once first"),
+        (b"\x04", b"no recovery key was given"),
+    ],
+)
+def test_a_recovery_key_is_not_shown_while_it_is_typed(tmp_path: Path, typed: bytes, reason: bytes) -> None:
+    operator, terminal = pty.openpty()
+    command = [sys.executable, "-m", "bot.cli", "keys", "restore"]
+    process = subprocess.Popen(  # noqa: S603  # our own command
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,  # or it would ask at the terminal that the tests run in
+    )
+    with process:
+        os.close(terminal)
+        shown = b""
+        while b"Recovery key: " not in shown:
+            shown += os.read(operator, 1024)
+        os.write(operator, typed)
+        with suppress(OSError):  # it has ended
+            while more := os.read(operator, 1024):
+                shown += more
+    os.close(operator)
+
+    assert process.returncode == 2
+    assert shown.splitlines()[-1] == reason
+    assert typed.strip() not in shown

@@ -16,7 +16,7 @@ from bot.matrix.client import MatrixClient
 from bot.matrix.keyring import Keyring, Seeds
 from bot.matrix.recovery import BackupStatus
 from bot.matrix.secret_storage import StorageKey
-from support.fault_proxy import Fault, FaultProxy, dropped_after_commit, json_500, proxied
+from support.fault_proxy import Fault, FaultProxy, dropped_after_commit, garbage, html_403, json_500, proxied
 from support.matrix_rig import Account
 
 MASTER, SELF_SIGNING, USER_SIGNING = (f"m.cross_signing.{usage}" for usage in Seeds.__slots__)
@@ -125,7 +125,7 @@ async def test_what_was_backed_up_is_restored_with_its_recovery_key(place: Place
     assert await place.restored(tmp_path / "new", key) == place.seeds
 
 
-async def test_a_second_backup_has_a_new_key_and_the_first_one_opens_nothing_any_more(
+async def test_a_second_backup_has_a_new_key_and_the_first_one_is_not_accepted_any_more(
     place: Place, tmp_path: Path
 ) -> None:
     first = await place.back_up()
@@ -146,7 +146,7 @@ async def test_a_failure_before_the_last_step_leaves_the_earlier_backup(
     first = await place.back_up()
     place.proxy.break_down(kind, only_writes(fault))
 
-    with pytest.raises(Temporary):
+    with pytest.raises(Temporary, match="not completed, and what was there before still holds"):
         await place.back_up()
 
     assert place.proxy.suffered
@@ -366,6 +366,16 @@ async def test_what_is_no_backup_is_not_restored(place: Place, tmp_path: Path) -
         await place.restored(tmp_path, key)
 
     assert keyrings.stored(tmp_path) is None
+
+
+@pytest.mark.parametrize("fault", [json_500, html_403, garbage])
+async def test_a_status_without_account_data_says_so(place: Place, fault: Fault) -> None:
+    place.proxy.break_down("/account_data/", fault)
+
+    line = await recovery.status_line(place.client.ask, place.user, keyrings.load(place.account.folder))
+
+    assert line is not None
+    assert line.startswith("Whether the identity is backed up at the homeserver is unknown: ")
 
 
 async def test_no_error_contains_the_recovery_key_or_a_seed(place: Place) -> None:
