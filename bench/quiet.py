@@ -18,7 +18,7 @@ from statistics import median, quantiles
 from bench.day import MINUTES, PROJECTS, Day, a_day
 from bench.patterns import a_tree
 from bench.table import Row, progress
-from bot.app import Bot, assembled, known_rooms
+from bot.app import Bot, RunConditions, assembled, known_rooms
 from bot.clock import VirtualClock
 from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
 from bot.delivery.chat import MemoryChat, PostedMessage
@@ -76,7 +76,7 @@ async def _lived() -> Told:
     with tempfile.TemporaryDirectory() as folder:
         settings = _settings(Path(folder), _rooms(rng, files))
         transports = {"sample": SampleTransport(server)}
-        async with assembled(settings, chat, clock, known_rooms(settings), transports) as bot:
+        async with assembled(settings, chat, clock, known_rooms(settings), RunConditions(transports)) as bot:
             await bot.settle()
             await _live(bot, day, clock, server)
         return Told(chat, _waits(Path(folder) / "bot.db"), _happened(server, chat.posted))

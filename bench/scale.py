@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from bench.patterns import a_patch, a_tree
 from bench.table import Row, progress
-from bot.app import assembled, known_rooms
+from bot.app import RunConditions, assembled, known_rooms
 from bot.clock import VirtualClock
 from bot.config import MatrixSettings, PatchworkSettings, ProjectSettings, RoomSettings, Settings, StoreSettings
 from bot.delivery.chat import MemoryChat
@@ -98,7 +98,7 @@ async def _lived(times: int, url: str) -> Cost:
         database = Path(folder) / "bot.db"
         settings = _settings(rng, Path(folder), url or f"sqlite:///{database}")
         transport = SampleTransport(server)
-        async with assembled(settings, chat, clock, known_rooms(settings), {"sample": transport}) as bot:
+        async with assembled(settings, chat, clock, known_rooms(settings), RunConditions({"sample": transport})) as bot:
             engine = bot.store._engine.sync_engine  # noqa: SLF001 -- nobody else sees all statements
             sa.event.listen(engine, "before_cursor_execute", lambda *_: statements.__setitem__(0, statements[0] + 1))
             await bot.settle()

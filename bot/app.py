@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
@@ -33,6 +33,7 @@ from bot.errors import ConfigError, LoggedOut, outage
 from bot.health.collect import HealthCollector, HealthSources
 from bot.ids import ProjectName, RoomId, ServerName, UserId
 from bot.incidents import Incidents
+from bot.lease import UNLIMITED, Tenure
 from bot.maintainers_files import MaintainersFiles, shelf_of
 from bot.notices.card import ServerLinks
 from bot.ops.duties import Duties, Duty
@@ -231,23 +232,28 @@ def _poll_job(server: ServerName) -> str:
     return f"poll {server}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunConditions:
+    """Under what the bot runs: *transports* replace the network, by server name; *tenure* limits how long it acts."""
+
+    transports: Mapping[str, httpx.AsyncBaseTransport] = field(default_factory=dict)
+    tenure: Tenure | None = None
+
+
 @asynccontextmanager
 async def assembled(
-    settings: Settings,
-    chat: Chat,
-    clock: Clock,
-    rooms: Rooms,
-    transports: Mapping[str, httpx.AsyncBaseTransport] | None = None,
+    settings: Settings, chat: Chat, clock: Clock, rooms: Rooms, conditions: RunConditions | None = None
 ) -> AsyncIterator[Bot]:
-    """Yield the bot for these *settings*, sending to *chat*; *transports* replace the network, by server name.
+    """Yield the bot for these *settings*, sending to *chat*.
 
     Raises:
         ConfigError: the database's URL is invalid.
         StoreError: the database or its folder cannot be used.
+        LeaseLost: another instance has taken over.
     """
     async with AsyncExitStack() as stack:
-        incidents = Incidents(clock)
-        store = await Store.open(settings.store.url.get_secret_value(), clock, incidents)
+        incidents, under = Incidents(clock), conditions or RunConditions()
+        store = await Store.open(settings.store.url.get_secret_value(), clock, incidents, under.tenure)
         stack.push_async_callback(store.close)
         store.vault = await asyncio.to_thread(token_vault, settings.store.data_dir)
         async with store.transaction() as tx:
@@ -262,7 +268,7 @@ async def assembled(
         pollers: list[Poller] = []
         watches: list[tuple[Watch, float]] = []
         for server in settings.patchwork:
-            client = _client(settings, server, agent, (transports or {}).get(server.name))
+            client = _client(settings, server, agent, under)
             api = PatchworkApi(await stack.enter_async_context(client), incidents)
             source = _source(server)
             async with store.transaction() as tx:
@@ -378,11 +384,10 @@ def _is_final(error: Exception) -> bool:
     return isinstance(error, LoggedOut | ConfigError)
 
 
-def _client(
-    settings: Settings, server: PatchworkSettings, agent: str, transport: httpx.AsyncBaseTransport | None
-) -> PatchworkClient:
+def _client(settings: Settings, server: PatchworkSettings, agent: str, conditions: RunConditions) -> PatchworkClient:
     network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
-    client = PatchworkClient(server.url, agent, network, transport)
+    client = PatchworkClient(server.url, agent, network, conditions.transports.get(server.name))
+    client.permit = conditions.tenure or UNLIMITED
     client.server = ServerName(server.name)
     client.classes = server.states.classes
     return client

@@ -2,6 +2,7 @@
 
 import base64
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ ID_FILE = "installation-id"
 KEY_FILE = "tokens.key"
 LOCK_FILE = "patchbot.lock"
 _BYTES = 8
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _ID = re.compile(rf"[0-9a-f]{{{2 * _BYTES}}}")
 AGENT = f"patchwork-matrix-bot/{__version__}"
 _log = structlog.get_logger(__name__)
@@ -74,6 +76,19 @@ def known_id(folder: Path) -> str | None:
     except OSError:
         return None
     return found if _ID.fullmatch(found) else None
+
+
+def instance_name(folder: Path) -> str:
+    """Return a name of this locked folder on this running machine, which no other instance has at the same time.
+
+    It is another one after each restart of the machine, and, where the machine does not tell, of the bot.
+    """
+    place = (folder / LOCK_FILE).stat()
+    try:
+        boot = _BOOT_ID.read_text()
+    except OSError:  # systemd's ProcSubset=pid hides it
+        boot = secrets.token_hex()
+    return hashlib.sha256(f"{boot.strip()} {place.st_dev} {place.st_ino}".encode()).hexdigest()[: 4 * _BYTES]
 
 
 def user_agent(contact: str, product: str = "", installation: str = "") -> str:

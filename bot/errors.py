@@ -11,6 +11,7 @@
     │       └── Forbidden     a retry will not help until the room permits it
     ├── LoggedOut             the homeserver ended the session of this device
     └── StoreError            the database cannot be used as it is
+        └── LeaseLost         another instance has taken over, so that the database refuses this one
 
 A transport raises `Temporary` or `Permanent`; the rest of the bot never sees exceptions of httpx or nio.
 """
@@ -111,6 +112,10 @@ class LoggedOut(BotError):
 
 class StoreError(BotError):
     """A database that cannot be used as it is: newer than the program, locked, or damaged."""
+
+
+class LeaseLost(StoreError):
+    """The refusal of a transaction by the database, because another instance of the bot has taken over."""
 
 
 def outage(error: BaseException) -> BotError | None:

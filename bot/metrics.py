@@ -12,6 +12,12 @@ LATENCY_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0
 
 BUILD: Final = Gauge("patchbot_build_info", "Always 1; the version of the program is its label.", ["version"])
 READY: Final = Gauge("patchbot_ready", "Whether nothing keeps the bot from its work, as /readyz says: 1 or 0.")
+STANDBY: Final = Gauge(
+    "patchbot_standby", "Whether this instance stands by for another one, which acts: 1 or 0. Only PostgreSQL has 1."
+)
+STANDBYS: Final = Gauge(
+    "patchbot_standby_instances", "How many other instances stand by; only the one that acts knows, others say 0."
+)
 PATCHWORK_REQUESTS: Final = Counter(
     "patchbot_patchwork_requests",
     "Requests to a Patchwork server, by what was asked for (events, series, patches, mbox, comments, checks, projects, "
@@ -105,3 +111,11 @@ INCIDENTS: Final = Counter(
     "of the log event.",
     ["kind"],
 )
+
+
+def forget_work() -> None:
+    """Forget what the gauges say of the work of this instance, which another one does from now on."""
+    for gauge in (LAG, LAST_POLL, NOTICES):
+        gauge.clear()
+    for gauge in (OLDEST, LAST_SYNC, STANDBYS):
+        gauge.set(0)

@@ -54,6 +54,8 @@ AT_MOST = {
     "flood": 2,
     "flood_entry": A_FLOOD * (182 // FLOOD_EVERY + 2),
     "catch_up": 1,
+    "lease": 0,  # there is one instance
+    "standby": 0,
     "act": 0,  # nobody changes patches here
     "act_patch": 0,
     "token": 0,

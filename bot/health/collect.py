@@ -45,6 +45,16 @@ class Presence(Protocol):
         """Return the rooms that the bot is in, each with its name and its alias, as far as it has them."""
 
 
+class RoleReporter(Protocol):
+    """The role of this instance among those that share the database."""
+
+    def outages(self) -> tuple[str, ...]:
+        """Return the problems that keep it from acting, a sentence each."""
+
+    def acts(self) -> str:
+        """Return a sentence about the instances; "" if there is only this one."""
+
+
 @dataclass(frozen=True, slots=True)
 class HealthSources:
     """The parts of the bot whose health is collected; *configured* is the number of subscriptions in the settings."""
@@ -62,6 +72,7 @@ class HealthCollector:
 
     def __init__(self, store: Store, parts: HealthSources, clock: Clock, override: str) -> None:
         self.presence: Presence | None = None
+        self.role: RoleReporter | None = None  # None if no other instance can share the database
         self.doubts: tuple[str, ...] = ()  # about configured queries
         self._store = store
         self._parts = parts
@@ -99,7 +110,11 @@ class HealthCollector:
                 for watch in self._parts.watches
             ),
             queue=queue and self._paced(queue),
-            outages=(*broken, *(presence.outages() if presence else ())),
+            outages=(
+                *broken,
+                *(self.role.outages() if self.role else ()),
+                *(presence.outages() if presence else ()),
+            ),
             remarks=(
                 *(presence.remarks() if presence else ()),
                 *self._parts.maintainers_files.problems(),
@@ -108,6 +123,7 @@ class HealthCollector:
             floods=floods,
             incidents=tuple(_incident(each) for each in self._incidents()),
             subscriptions=self._subscriptions(*in_chat),
+            role=self.role.acts() if self.role else "",
             override=self._override,
         )
 

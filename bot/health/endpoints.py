@@ -134,7 +134,8 @@ def _for_machines(status: _SharedQuery[BotStatus]) -> list[web.RouteDef]:
         now = await status.now()
         wrong = (status.problem,) if now is None else outages(now)
         notes = () if now is None else remarks(now)
-        return web.Response(status=503 if wrong else 200, text=_page(*(wrong or ("ready",)), *notes))
+        well = "standing by" if now is not None and now.stands_by else "ready"
+        return web.Response(status=503 if wrong else 200, text=_page(*(wrong or (well,)), *notes))
 
     async def measured(_: web.Request) -> web.Response:
         if (now := await status.now()) is None:

@@ -78,7 +78,7 @@ def _standing(now: BotStatus) -> Iterable[str]:
         yield '<p class="bad">Not ready</p>'
         yield from _list(wrong)
     else:
-        yield '<p class="good">Ready</p>'
+        yield f'<p class="good">{"Standing by" if now.stands_by else "Ready"}</p>'
     yield from _list(remarks(now))
 
 

@@ -14,6 +14,7 @@ from bot.config import Settings
 from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError, UserError
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.incidents import Incidents
+from bot.lease import UNLIMITED, Permit
 from bot.matrix import answer_limits as readings
 from bot.matrix import device as devices
 from bot.matrix import requests, wire
@@ -67,7 +68,9 @@ class Deadlines:
 class MatrixClient:
     """One bot user at its homeserver; it implements the `Chat` port of the sender."""
 
-    def __init__(self, settings: Settings, clock: Clock, deadlines: Deadlines | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, deadlines: Deadlines | None = None, permit: Permit = UNLIMITED
+    ) -> None:
         self.user = settings.matrix.user_id
         self._account = settings.matrix
         self._clock = clock
@@ -77,7 +80,7 @@ class MatrixClient:
         self._device: Device | None = None
         self._logging_in = asyncio.Lock()
         self._sending: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._carrier = HomeserverHttp(settings, clock, self.deadlines.request_seconds)
+        self._carrier = HomeserverHttp(settings, clock, self.deadlines.request_seconds, permit)
         folder, patience = settings.store.data_dir, self.deadlines.key_seconds
         self._pictures = PictureUploads(self.ask)
         self.encryption = Encryption(EncryptionContext(self.ask, clock, folder, patience, self.incidents))
@@ -90,6 +93,18 @@ class MatrixClient:
         """Close the connections; the device stays logged in."""
         await self.encryption.close()
         await self._carrier.close()
+
+    def abort(self) -> None:
+        """Abort all running requests."""
+        self._carrier.abort()
+
+    async def reaches_homeserver(self) -> bool:
+        """Return whether the homeserver answers."""
+        try:
+            await self._carrier.answer(requests.versions(), None, _as_it_is)
+        except TransportError:
+            return False
+        return True
 
     @property
     def requests(self) -> int:

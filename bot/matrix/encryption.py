@@ -22,6 +22,7 @@ from bot.clock import Clock
 from bot.errors import BotError, Forbidden, LoggedOut, Permanent, StoreError, Temporary, TransportError
 from bot.ids import EventId, NoticeKey, RoomId
 from bot.incidents import Incidents
+from bot.lease import leave_to_main_thread
 from bot.matrix import keyring as keyrings
 from bot.matrix import requests
 from bot.matrix.content import tag_of
@@ -71,7 +72,7 @@ class Encryption:
         self._clock = around.clock
         self._rosters = Rosters(around.ask)
         self._keys = KeyExchange(self._ask, self._step)
-        self._thread = ThreadPoolExecutor(1, "crypto")
+        self._thread = ThreadPoolExecutor(1, "crypto", initializer=leave_to_main_thread)
         self._vault: CryptoStore | None = None
         self._begun: CryptoMachine | None = None
         self._owner: SigningAccount | None = None

@@ -7,9 +7,12 @@ form that is easily mistaken for success. Here a response is bytes, limited in s
 
 import asyncio
 import email.utils
+import socket
 import ssl
+import weakref
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -21,6 +24,7 @@ from bot import metrics
 from bot.clock import Clock
 from bot.config import Settings
 from bot.errors import ConfigError, Temporary
+from bot.lease import SOCKET_SECONDS, UNLIMITED, Permit
 from bot.matrix import wire
 from bot.matrix.answer_reader import MatrixResponseReader, MatrixResponseTooLarge
 from bot.matrix.content import encoded
@@ -42,11 +46,17 @@ Parsed = TypeVar("Parsed")
 
 
 class HomeserverHttp:
-    """The connections to one homeserver; *ahead* is how far its clock is ahead of ours, according to its responses."""
+    """The connections to one homeserver; *ahead* is how far its clock is ahead of ours, according to its responses.
 
-    def __init__(self, settings: Settings, clock: Clock, request_seconds: float) -> None:
+    No request is made that *permit* does not allow at the moment in which its first byte is written.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, request_seconds: float, permit: Permit = UNLIMITED) -> None:
         self.requests = 0
         self.ahead = timedelta()
+        self._permit = permit
+        self._sockets = weakref.WeakSet[socket.socket]()
+        self._running = set[asyncio.Timeout]()
         self._clock = clock
         self._seconds = request_seconds
         self._nio = nio.AsyncClient(
@@ -67,6 +77,16 @@ class HomeserverHttp:
         """Close the connections."""
         await self._nio.close()
 
+    def abort(self) -> None:
+        """Abort all running requests, and drop what is not written yet."""
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        now = asyncio.get_running_loop().time()
+        for running in self._running:
+            if not running.expired():
+                running.reschedule(now)
+
     async def answer(
         self, request: MatrixRequest, token: str | None, parse: Callable[[MatrixResponse], Parsed]
     ) -> Parsed:
@@ -75,8 +95,7 @@ class HomeserverHttp:
         seconds = self._seconds if request.seconds is None else request.seconds
         reader = MatrixResponseReader(request.reading) if request.reading is not None else None
         try:
-            async with asyncio.timeout(seconds):
-                response, body = await self._exchange(request, token, reader)
+            response, body = await self._in_time(request, token, reader, seconds)
         except TimeoutError as error:
             metrics.MATRIX_REQUESTS.labels(request.endpoint, "none").inc()
             if reader is not None and reader.largest:
@@ -96,6 +115,28 @@ class HomeserverHttp:
         size = body.size if isinstance(body, MatrixResponse) else len(body)
         return await asyncio.to_thread(read) if size > LARGE_BYTES else read()
 
+    async def _in_time(
+        self, request: MatrixRequest, token: str | None, reader: MatrixResponseReader | None, seconds: float
+    ) -> tuple[aiohttp.ClientResponse, bytes | MatrixResponse]:
+        """Return the response and its body within *seconds*, and let the permit know of a request without a response.
+
+        Raises:
+            TimeoutError: it took longer, or was aborted.
+        """
+        is_answered = request.method == "GET"  # which changes nothing
+        try:
+            async with asyncio.timeout(seconds) as running:
+                self._running.add(running)
+                try:
+                    result = await self._exchange(request, token, reader)
+                finally:
+                    self._running.discard(running)
+                is_answered = True
+                return result
+        finally:
+            if not is_answered:
+                self._permit.doubt()
+
     async def _exchange(
         self, request: MatrixRequest, token: str | None, reader: MatrixResponseReader | None
     ) -> tuple[aiohttp.ClientResponse, bytes | MatrixResponse]:
@@ -105,7 +146,8 @@ class HomeserverHttp:
             headers["Authorization"] = f"Bearer {token}"
         data = encoded(request.body) if request.body is not None else request.data
         if not self._nio.client_session:
-            self._nio.client_session = _session(self._nio.proxy)
+            self._nio.client_session = self._session()
+        self._permit.check()
         unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one
         response = await self._nio.send(request.method, request.path, data, headers, timeout=unlimited)
         async with response:
@@ -115,6 +157,37 @@ class HomeserverHttp:
                 return response, await _body(response)
             except zlib.error as error:
                 raise Temporary(str(error)) from error
+
+    def _session(self) -> aiohttp.ClientSession:
+        """Return connections that reject redirects, which would send our requests, even passwords, anywhere.
+
+        They do not decompress automatically, as nio's own session does with responses of any size.
+        """
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse)
+        trace.on_connection_create_end.append(self._check)  # these two are the last steps before a request is written
+        trace.on_connection_reuseconn.append(self._check)
+        return aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(),  # each request has a deadline
+            connector=self._connector(self._nio.proxy),
+            auto_decompress=False,
+            trace_configs=[trace],
+        )
+
+    async def _check(self, *_: object) -> None:
+        self._permit.check()
+
+    def _connector(self, proxy: str | None) -> aiohttp.TCPConnector | None:
+        if proxy:
+            return aiohttp_socks.ProxyConnector.from_url(proxy)
+        return None if self._permit is UNLIMITED else aiohttp.TCPConnector(socket_factory=self._socket)
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """Return a socket from which the kernel drops what does not arrive in time, even if this process is stopped."""
+        made = socket.socket(*address[:3])
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SOCKET_SECONDS * 1000))
+        self._sockets.add(made)
+        return made
 
     def _compare_clocks(self, date: str) -> None:
         """Update the difference of the clocks from a response's Date header."""
@@ -149,21 +222,6 @@ def _is_packed(response: aiohttp.ClientResponse) -> bool:
     if encoding not in {"", "identity", "gzip"}:
         raise Temporary(f"the response has the encoding {encoding[:100]}")
     return encoding == "gzip"
-
-
-def _session(proxy: str | None) -> aiohttp.ClientSession:
-    """Return connections that reject redirects, which would send our requests, even passwords, anywhere.
-
-    They do not decompress automatically, as nio's own session does with responses of any size.
-    """
-    trace = aiohttp.TraceConfig()
-    trace.on_request_redirect.append(_refuse)
-    return aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(),  # each request has a deadline
-        connector=aiohttp_socks.ProxyConnector.from_url(proxy) if proxy else None,
-        auto_decompress=False,
-        trace_configs=[trace],
-    )
 
 
 async def _refuse(_: aiohttp.ClientSession, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:

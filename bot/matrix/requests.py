@@ -16,6 +16,7 @@ _API = "/_matrix/client/v3"
 _MEDIA = "/_matrix/media/v3"
 _DEVICE_NAME = "patchwork-matrix-bot"
 _FEDERATION_MS = 10_000  # how long the homeserver may wait for other homeservers
+_VERSIONS_SECONDS = 5.0
 _REDACT_SECONDS = 10.0  # an answer waits for it
 _UPLOAD_SECONDS = 20.0  # the message waits for it, and the text alone is also an answer
 _ENDPOINTS = frozenset(
@@ -73,6 +74,11 @@ def login(user: UserId, password: str, device: DeviceId | None) -> MatrixRequest
 def who_am_i() -> MatrixRequest:
     """Return the request for the owner of a token."""
     return _get("/account/whoami")
+
+
+def versions() -> MatrixRequest:
+    """Return the request for the versions that the homeserver supports, which needs no token."""
+    return MatrixRequest("GET", "/_matrix/client/versions", seconds=_VERSIONS_SECONDS)
 
 
 def send(room: RoomId, kind: str, txn: TxnId, content: Content) -> MatrixRequest:

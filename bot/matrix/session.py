@@ -78,6 +78,10 @@ class Session:
         """The faults in what the homeserver sent."""
         return self._client.incidents
 
+    def down_since(self) -> datetime | None:
+        """Return since when (UTC) the homeserver does not answer as it should; None if it does."""
+        return self._down_since
+
     async def has_synced(self) -> None:
         """Return once the first sync was stored."""
         await self._has_synced.wait()

@@ -103,7 +103,8 @@ class BotStatus:
     """The condition of the bot at the time *now*.
 
     *outages* are sentences about what stops it (homeserver, database), *remarks* about other problems, such as rooms
-    that it cannot join, *floods* about open floods in rooms.
+    that it cannot join, *floods* about open floods in rooms. *role* is a sentence about the instances of the bot; ""
+    if there is only one. *stands_by*: this one waits for another one's end.
     """
 
     version: str
@@ -116,6 +117,8 @@ class BotStatus:
     floods: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()  # errors that were skipped, a sentence each
     subscriptions: SubscriptionCounts = SubscriptionCounts()
+    role: str = ""
+    stands_by: bool = False
     override: str = ""  # the request that lifts the homeserver's rate limit for this bot
 
     def lag(self, server: WatchedServer) -> timedelta:
@@ -170,6 +173,7 @@ def remarks(condition: BotStatus) -> tuple[str, ...]:
     catching_up = (_catching_up(server.name, absence) for server in condition.servers if (absence := server.absence))
     queue = condition.queue or QueueStatus()
     return (
+        *filter(None, (condition.role,)),
         *problems,
         *catching_up,
         *_comment_looks(condition),
@@ -207,6 +211,7 @@ def status(condition: BotStatus, chat: ChatSummary | None = None, *, for_operato
     told = [words(sentence) for sentence in (*condition.outages, *_stuck(condition))]
     servers = Bullets(tuple(_server(server, condition.now) for server in condition.servers))
     below = [_chat_line(chat)] if chat else []
+    below += [words(condition.role)] if condition.role and for_operator else []
     below += [words(problem) for server in condition.servers for problem in server.problems]
     below += [words(_catching_up(server.name, server.absence)) for server in condition.servers if server.absence]
     below += [words(sentence) for sentence in _comment_looks(condition)]

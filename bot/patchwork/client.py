@@ -21,6 +21,7 @@ import httpx
 
 from bot.errors import ConfigError, Permanent, Temporary
 from bot.ids import ServerName
+from bot.lease import UNLIMITED, Permit
 from bot.patchwork.references import is_private
 from bot.patchwork.request_turns import Purpose, RecheckBudget, RequestTurns, counted
 from bot.patchwork.response_rows import Params
@@ -97,6 +98,7 @@ class PatchworkClient:
         self._limits = limits or RequestLimits()
         self._turns = RequestTurns(AT_ONCE)
         self.purpose = Purpose.POLL
+        self.permit: Permit = UNLIMITED  # of requests in a person's name, which change something
         self.budget: RecheckBudget | None = None
         self._is_proxied = bool(network.proxy)
         authorities = _authorities(network.ca_file) if transport is None else True
@@ -205,13 +207,15 @@ class PatchworkClient:
         Raises:
             Permanent: somebody on the way could read the token, so that nothing was sent.
             ResponseTooLarge: the response exceeds the size limit.
-            Temporary: the server or the network failed; the request may have been carried out.
+            Temporary: the server or the network failed, and the request may have been carried out, or the permit does
+                not allow it now.
         """
         if not self.is_private:
             raise Permanent(f"a token is sent over https only, and {self.url} is not")
         return await self._in_turn(partial(self._submit, request))
 
     async def _submit(self, request: PersonalRequest) -> PatchworkResponse:
+        self.permit.check()
         path = f"/api/{self.version}/{request.path}"
         url = httpx.URL(self.url + path, params=list(request.params)) if request.params else httpx.URL(self.url + path)
         headers = {"Accept": JSON_TYPE, "Authorization": f"Token {request.token.text}"}

@@ -30,6 +30,11 @@ class Book:
         self._connection = connection
         self._now = now
 
+    @property
+    def connection(self) -> AsyncConnection:
+        """The connection of the transaction."""
+        return self._connection
+
     async def _one(self, query: sa.Select[Any]) -> sa.RowMapping | None:
         row: sa.RowMapping | None = (await self._connection.execute(query)).mappings().first()
         return row

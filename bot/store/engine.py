@@ -12,10 +12,14 @@ loss, which NORMAL does not guarantee.
 On PostgreSQL, it is an advisory lock of the database, held to the end of the transaction. All writers (this process,
 `db upgrade` in another) queue for it as with SQLite, and no transaction has to be repeated, as under SERIALIZABLE. The
 isolation level is READ COMMITTED: each statement sees everything committed before it, and thus before the lock was
-acquired; REPEATABLE READ would show the state before the wait. synchronous_commit is at least on. A second advisory
-lock, held by each connection of a bot as long as it exists (`only_instance`), keeps two bots from sending from one
-outbox. The server releases it when the connection ends in any way, and the bot acquires it again with a new connection.
-A connection is tested before each transaction, so that a server's restart affects only the current one.
+acquired; REPEATABLE READ would show the state before the wait. synchronous_commit is at least on. A connection is
+tested before each transaction, so that a server's restart affects only the current one.
+
+Two bots must not send from one outbox. On SQLite, the lock on the data directory keeps them apart. On PostgreSQL, the
+lease does (`bot.lease`): the statement that acquires the lock also compares the lease's epoch, and fails if another
+instance has taken over, which takes the same lock. A second advisory lock marks the connections of the instance that
+has the lease: whoever takes over ends them, because a transaction of a stopped process, or of a machine that was cut
+off, would hold the first lock for as long as it likes.
 """
 
 import os
@@ -24,6 +28,7 @@ import time
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +37,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from bot.errors import ConfigError, StoreError
+from bot.errors import ConfigError, LeaseLost, StoreError
 from bot.store import postgres, sqlite
 
 BUSY_SECONDS: Final = 30  # how long a transaction waits for the lock, here and for other programs
@@ -56,23 +61,28 @@ _MEANINGS = {
 }
 
 
-def connect(url: str, *, only_instance: bool = False) -> AsyncEngine:
+def connect(url: str, epoch: int | None = None) -> AsyncEngine:
     """Return an engine for a `sqlite:///FILE` or `postgresql://` URL.
 
-    A missing file is created, for its owner only; a server is not contacted before the first transaction.
-    *only_instance* excludes other instances on PostgreSQL; SQLite has no lock for that.
+    A missing file is created, for its owner only; a server is not contacted before the first transaction. With the
+    *epoch* of a lease, on PostgreSQL, transactions that write fail as soon as another instance has taken over.
 
     Raises:
         ConfigError: the URL is not supported.
         StoreError: the file cannot be created or used, or the driver is missing.
     """
-    if url.startswith("postgresql://"):
-        engine = postgres.engine_for(url, BUSY_SECONDS, only_instance=only_instance)
+    if is_postgres(url):
+        engine = postgres.engine_for(url, BUSY_SECONDS, is_marked=epoch is not None)
     else:
         engine = _connect_file(url)
-    sa.event.listen(engine.sync_engine, "begin", _begin)
+    sa.event.listen(engine.sync_engine, "begin", partial(_begin, epoch))
     sa.event.listen(engine.sync_engine, "before_execute", _note_write)
     return engine
+
+
+def is_postgres(url: str) -> bool:
+    """Return whether a URL is that of a PostgreSQL database, which several instances can share."""
+    return url.startswith("postgresql://")
 
 
 def written_by(connection: AsyncConnection) -> AbstractSet[str]:
@@ -123,10 +133,13 @@ def plain_errors(url: sa.URL) -> Iterator[None]:
 
     Raises:
         StoreError: names the database, and the error.
+        LeaseLost: another instance has taken over.
     """
     try:
         yield
     except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == postgres.FENCED:
+            raise LeaseLost(f"another instance of the bot has taken over {name_of(url)}") from error
         text = _complaint_about(url, error)
         if text is None:
             raise
@@ -213,11 +226,12 @@ def _note_write(
         connection.info[_WRITTEN].add(statement.entity_description["name"])
 
 
-def _begin(connection: sa.Connection) -> None:
+def _begin(epoch: int | None, connection: sa.Connection) -> None:
     connection.info[_WRITTEN] = set()
     read_only = READ_ONLY.items() <= connection.get_execution_options().items()
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(postgres.BEGIN_READ_ONLY if read_only else postgres.BEGIN)
+        begin = postgres.BEGIN if epoch is None else postgres.begin_under(epoch)
+        connection.exec_driver_sql(postgres.BEGIN_READ_ONLY if read_only else begin)
     else:
         _begin_in_file(connection, "BEGIN" if read_only else "BEGIN IMMEDIATE")
 

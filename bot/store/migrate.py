@@ -59,6 +59,20 @@ async def upgrade(engine: AsyncEngine) -> Upgrade:
         return Upgrade(before, newest(), copy)
 
 
+async def create(engine: AsyncEngine) -> None:
+    """Create the tables in an empty database; one of an older version is left as it is.
+
+    Raises:
+        StoreError: the database cannot be used, is another program's, or is newer than this one.
+    """
+    with plain_errors(engine.url):
+        version = await _version(engine)
+    if version is None:
+        await upgrade(engine)
+    elif version != newest():
+        _refuse_unknown(version)
+
+
 async def check_version(engine: AsyncEngine) -> None:
     """Check that the database exists and is of the program's version, without disturbing other users of it.
 

@@ -16,9 +16,19 @@ OLDEST: Final = 14  # the oldest version that PostgreSQL's own developers kept u
 STATEMENT_SECONDS: Final = 60  # the timeout of a statement, except in migrations
 _LOCKS: Final = 0x70617463  # "patc", the first key of the bot's advisory locks, which keeps them apart from others
 BEGIN: Final = f"SELECT pg_advisory_xact_lock({_LOCKS}, 1)"
+FENCED: Final = "PB001"  # the SQLSTATE of a refusal because the lease is another instance's
+_BEGIN_UNDER_LEASE: Final = """DO $$ BEGIN
+    PERFORM pg_advisory_xact_lock({locks}, 1);
+    IF NOT EXISTS (SELECT FROM lease WHERE id = 1 AND epoch = {epoch}) THEN
+        RAISE EXCEPTION USING ERRCODE = '{fenced}', MESSAGE = 'the lease is another instance''s';
+    END IF;
+END $$"""
 BEGIN_READ_ONLY: Final = "SET TRANSACTION READ ONLY"
 TAKE_YOUR_TIME: Final = "SET LOCAL statement_timeout = 0"
-_BE_THE_ONLY_ONE: Final = f"SELECT pg_advisory_lock({_LOCKS}, 2)"
+_MARK: Final = f"SELECT pg_advisory_lock_shared({_LOCKS}, 2)"  # held by each connection that acts under a lease
+END_MARKED: Final = f"""SELECT pg_terminate_backend(pid) FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = {_LOCKS} AND objid = 2 AND objsubid = 2 AND pid <> pg_backend_pid()
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""  # noqa: S608  # our own number
 
 # Defaults of connection parameters: either side detects within a minute that the other one is gone
 _PARAMETERS = {
@@ -62,10 +72,20 @@ _REFUSALS = {
 }
 
 
-def engine_for(url: str, wait_seconds: float, *, only_instance: bool) -> AsyncEngine:
+def begin_under(epoch: int) -> str:
+    """Return the statement that begins a transaction which writes under the lease of *epoch*.
+
+    Each statement in the block sees what was committed before it, so the epoch is read after the lock was acquired,
+    without which nobody takes over.
+    """
+    return _BEGIN_UNDER_LEASE.format(locks=_LOCKS, epoch=int(epoch), fenced=FENCED)
+
+
+def engine_for(url: str, wait_seconds: float, *, is_marked: bool = False) -> AsyncEngine:
     """Return an engine of one connection for a `postgresql://` URL; *wait_seconds* is how long locks wait.
 
-    libpq reads the URL. *only_instance* makes each connection hold a lock that excludes other processes.
+    libpq reads the URL. *is_marked*: each connection is recognizable as one of the instance that has the lease, so that
+    whoever takes over can end it, even in a transaction.
 
     Raises:
         ConfigError: libpq cannot read the URL.
@@ -90,8 +110,8 @@ def engine_for(url: str, wait_seconds: float, *, only_instance: bool) -> AsyncEn
         try:
             _check_server(connection.info, address)
             await connection.execute(_SESSION, [f"{max(1, round(wait_seconds * 1000))}ms"])
-            if only_instance:
-                await _be_the_only_one(connection, address, wait_seconds)
+            if is_marked:
+                await connection.execute(_MARK)
             await connection.set_autocommit(False)
         except BaseException:
             await connection.close()
@@ -145,14 +165,3 @@ def _check_server(info: "psycopg.ConnectionInfo", address: sa.URL) -> None:
         raise StoreError(
             f"{name_of(address)} has the encoding {encoding}: create one with createdb -T template0 -E UTF8"
         )
-
-
-async def _be_the_only_one(connection: "psycopg.AsyncConnection", address: sa.URL, wait_seconds: float) -> None:
-    """Acquire the lock that excludes other instances as long as the connection exists."""
-    import psycopg  # noqa: PLC0415  # there is a connection
-
-    try:
-        await connection.execute(_BE_THE_ONLY_ONE)
-    except psycopg.errors.LockNotAvailable:
-        problem = f"is in use by another patchbot, which did not end within {wait_seconds:g} s"
-        raise StoreError(f"{name_of(address)} {problem}") from None

@@ -29,6 +29,7 @@ _STEPS: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "reminders": lambda tx: tx.nudges.tidy(),
     "rechecks": lambda tx: tx.rechecks.tidy(),
     "tokens of people who left": lambda tx: tx.tokens.tidy(),
+    "instances that stood by": lambda tx: tx.leases.tidy(),
     "changes on Patchwork": lambda tx: tx.acts.tidy(),
 }
 

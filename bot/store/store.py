@@ -10,8 +10,9 @@ from typing import Self, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.clock import Clock
-from bot.errors import StoreError
+from bot.errors import LeaseLost, StoreError
 from bot.incidents import Incidents
+from bot.lease import Tenure
 from bot.store import migrate
 from bot.store.act_book import ActBook
 from bot.store.card_book import CardBook
@@ -23,6 +24,7 @@ from bot.store.figure_book import FigureBook
 from bot.store.flood_book import CatchUpBook, FloodBook
 from bot.store.follow_book import FollowBook
 from bot.store.inbox_book import InboxBook
+from bot.store.lease_book import LeaseBook
 from bot.store.nudge_book import NudgeBook
 from bot.store.outbox_book import OutboxBook
 from bot.store.overlap_book import OverlapBook
@@ -194,6 +196,11 @@ class Transaction:
         return QueueBook(self._connection, self.now)
 
     @cached_property
+    def leases(self) -> LeaseBook:
+        """The lease of the instances, and who waits for it."""
+        return LeaseBook(self._connection, self.now)
+
+    @cached_property
     def due(self) -> DueBook:
         """The due times of duties."""
         return DueBook(self._connection, self.now, self.floods, self.retries)
@@ -208,23 +215,29 @@ class Store:
         self._clock = clock
         self.vault = Vault.for_this_process()  # replaced by that of the installation, if people may give tokens
         self.failing_since: datetime | None = None  # UTC; None if the last transaction succeeded
+        self._tenure: Tenure | None = None
         self._wakes: list[tuple[frozenset[str], Callable[[], None]]] = []
 
     @classmethod
-    async def open(cls, url: str, clock: Clock, incidents: Incidents | None = None) -> Self:
-        """Open the database at *url* and upgrade it; on PostgreSQL, exclude other processes.
+    async def open(
+        cls, url: str, clock: Clock, incidents: Incidents | None = None, tenure: Tenure | None = None
+    ) -> Self:
+        """Open the database at *url* and upgrade it; with a *tenure*, write only as long as that lasts.
 
         Raises:
             ConfigError: the URL is not supported.
             StoreError: the database cannot be used, or is newer than the program.
+            LeaseLost: another instance has taken over.
         """
-        engine = connect(url, only_instance=True)
+        engine = connect(url, tenure.epoch if tenure else None)
         try:
             await migrate.upgrade(engine)
         except BaseException:
             await engine.dispose()
             raise
-        return cls(engine, clock, incidents)
+        store = cls(engine, clock, incidents)
+        store._tenure = tenure
+        return store
 
     @classmethod
     async def beside(cls, url: str, clock: Clock) -> Self:
@@ -259,6 +272,7 @@ class Store:
 
         Raises:
             StoreError: the database cannot be used.
+            LeaseLost: another instance has taken over.
         """
         with self._noted(), plain_errors(self._engine.url):
             async with self._engine.begin() as connection:
@@ -305,10 +319,12 @@ class Store:
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
-        """Record since when the database has been unusable."""
+        """Record since when the database has been unusable, and that it refuses this instance."""
         try:
             yield
-        except StoreError:
+        except StoreError as error:
+            if isinstance(error, LeaseLost) and self._tenure is not None:
+                self._tenure.lose()
             self.failing_since = self.failing_since or self._clock.now()
             raise
         self.failing_since = None

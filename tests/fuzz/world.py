@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from bot import metrics
-from bot.app import Bot, assembled
+from bot.app import Bot, RunConditions, assembled
 from bot.clock import VirtualClock
 from bot.config import (
     CommandSettings,
@@ -287,7 +287,9 @@ async def a_world(folder: Path, database: str = "") -> AsyncIterator[World]:
         rooms = Rooms(room_queries(settings), room_rights)
         stack.enter_context(journal.open())
         client = await stack.enter_async_context(MatrixClient(settings, clock))
-        bot = await stack.enter_async_context(assembled(settings, client, clock, rooms, {"sample": transport}))
+        bot = await stack.enter_async_context(
+            assembled(settings, client, clock, rooms, RunConditions({"sample": transport}))
+        )
         memory = DatabaseSession(bot.store, BOT, rooms.apply, rooms.listeners.doubt)
         session = Session(client, memory, clock, _rules(settings))
         bot.overview.presence = session

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.clock import VirtualClock
 from bot.errors import ConfigError, StoreError
 from bot.store import engine as engine_module
-from bot.store import migrate, postgres, schema
+from bot.store import postgres, schema
 from bot.store.engine import connect, plain_errors
 from bot.store.store import Store
 from support.postgres_server import PostgresServer
@@ -95,19 +95,6 @@ async def test_a_lock_of_another_program_is_told_in_a_line(rig: StoreRig) -> Non
 
     await other.dispose()
     await store.close()
-
-
-@pytest.mark.usefixtures("_impatient")
-async def test_a_second_instance_is_refused_until_the_first_has_ended(rig: StoreRig) -> None:
-    first = await rig.open()
-
-    told = await refusal(rig.url)
-    await first.close()
-
-    assert told.endswith(" is in use by another patchbot, which did not end within 0 s")
-    with_patience = connect(rig.url, only_instance=False)
-    await migrate.check(with_patience)
-    await with_patience.dispose()
 
 
 async def test_an_instance_that_just_ended_keeps_nobody_waiting(rig: StoreRig) -> None:

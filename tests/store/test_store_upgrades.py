@@ -59,6 +59,23 @@ ROWS: dict[str, dict[str, Any]] = {
         "known_since": NOW,
         "unread_from": "2026-01-01T00:00:00",
     },
+    "lease": {
+        "id": 1,
+        "holder": "0123456789abcdef",
+        "host": "ada",
+        "epoch": 3,
+        "taken_at": NOW,
+        "ends_at": NOW,
+        "keys": {"tags": "0123"},
+        "is_cut_off": False,
+    },
+    "standby": {
+        "instance": "fedcba9876543210",
+        "host": "bob",
+        "since": NOW,
+        "seen_at": NOW,
+        "reaches_homeserver": None,
+    },
     "seen_event": {"server": SERVER, "id": 70, "seen_at": NOW},
     "pending": {
         "server": SERVER,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bot.app import Bot, assembled, known_rooms
+from bot.app import Bot, RunConditions, assembled, known_rooms
 from bot.clock import VirtualClock
 from bot.commands.rights import MemoryRoomRights
 from bot.config import (
@@ -71,7 +71,7 @@ class Rig:
             put_new_database(self.folder / "bot.db")
         rooms = known_rooms(self.settings(), self.direct, self.room_rights)
         transports = {"sample": self.transport, "twin": SampleTransport(self.twin)}
-        async with assembled(self.settings(), self.chat, self.clock, rooms, transports) as bot:
+        async with assembled(self.settings(), self.chat, self.clock, rooms, RunConditions(transports)) as bot:
             yield bot
 
     def burst(self, bot: Bot, messages: int) -> None:

@@ -100,6 +100,9 @@ class Stage:
     admins: tuple[str, ...] = ()
     hurry: HurriedClock | None = None  # the bot's clock where it is not the machine's
     database: str = ""  # its address; a file in *folder* where it says nothing
+    watched_database: str = ""  # its address for us, where it is another one
+    homeserver_url: str = ""  # where the bot finds its homeserver; that of the account where it says nothing
+    log_format: str = "text"
     flood: int | None = None  # in each room
     floods: dict[str, int] = field(default_factory=dict)  # by room, where it is another than in each
     invite_from: tuple[str, ...] | None = None
@@ -205,7 +208,7 @@ class Stage:
         """What the bot's database answers; nothing while there is none."""
         if self.database.startswith("postgresql:"):
             try:
-                return postgres_server.rows(self.database, statement)
+                return postgres_server.rows(self.watched_database or self.database, statement)
             except psycopg.Error:
                 return []
         uri = f"file:{self.database.removeprefix('sqlite:///') or self.folder / 'bot.db'}?mode=ro"
@@ -236,7 +239,7 @@ class Stage:
 
     def _config(self) -> str:
         text = CONFIG.format(
-            homeserver=self.account.url,
+            homeserver=self.homeserver_url or self.account.url,
             user=self.account.user,
             folder=self.folder,
             database=self.database or f"sqlite:///{self.folder}/bot.db",
@@ -246,6 +249,8 @@ class Stage:
             per_second=self.per_second,
             admins=json.dumps(self.admins),
         )
+        if self.log_format != "text":
+            text += f'\n[log]\nformat = "{self.log_format}"\n'
         if self.invite_from is not None:
             text = text.replace("[matrix]\n", f"[matrix]\ninvite_from = {json.dumps(self.invite_from)}\n")
         for room, queries in self.rooms.items():

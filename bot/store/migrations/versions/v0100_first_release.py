@@ -17,6 +17,7 @@ def upgrade() -> None:
     _following()
     _queues()
     _snoozes()
+    _instances()
 
 
 def _servers() -> None:
@@ -609,3 +610,29 @@ def _snoozes() -> None:
         sa.Column("object", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("person", "server", "kind", "object", name="pk_nudged"),
     )
+
+
+def _instances() -> None:
+    """Create the tables of instances that share the database."""
+    op.create_table(
+        "lease",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("taken_at", sa.DateTime(), nullable=False),
+        sa.Column("ends_at", sa.DateTime(), nullable=False),
+        sa.Column("keys", sa.JSON(), nullable=False),
+        sa.Column("is_cut_off", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_lease"),
+    )
+    op.create_table(
+        "standby",
+        sa.Column("instance", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(), nullable=False),
+        sa.Column("reaches_homeserver", sa.Boolean(), nullable=True),
+        sa.PrimaryKeyConstraint("instance", name="pk_standby"),
+    )
+    op.create_index("ix_standby_seen_at", "standby", ["seen_at"], unique=False)
