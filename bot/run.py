@@ -20,7 +20,7 @@ from bot.app import Bot, RunConditions, assembled
 from bot.clock import Clock, SystemClock
 from bot.config import Settings
 from bot.data_dir import instance_name, locked
-from bot.errors import ConfigError, LeaseLost, outage
+from bot.errors import ConfigError, LeaseLost, LoggedOut, TransportError, outage
 from bot.health.endpoints import served
 from bot.lease import UNLIMITED, Tenure, leave_to_main_thread
 from bot.matrix.client import MatrixClient
@@ -41,6 +41,7 @@ from bot.store.leases import Leases
 _Result = TypeVar("_Result")
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE_BYTES = 256 * 1024
+PREPARE_SECONDS = 60.0  # between two attempts to log in while standing by
 _log = structlog.get_logger(__name__)
 
 
@@ -97,18 +98,43 @@ class _Run:
             around = StandbyContext(partial(shared_keys, folder, user), self._reaches_homeserver)
             role = StandbyRole(leases, around, self.clock)
             await stack.enter_async_context(watched(service))
-            while (tenure := await self._stand_by(role)) is not None:
+            while not self.stop.is_set() and (tenure := await self._stand_by(role)) is not None:
                 async with role.holding(tenure):
                     await self._act_until_lost(tenure, role)
 
     async def _stand_by(self, role: StandbyRole) -> Tenure | None:
         """Return the right to act once this instance has the lease; None if it is to stop."""
         async with served(self.settings.web.address, StandbyHealth(role, self.clock), self.clock):
-            waiting = asyncio.ensure_future(role.wait())
+            waiting = asyncio.ensure_future(self._wait(role))
             if await _done_before(self.stop, waiting):
                 return waiting.result()
         await role.go()
         return None
+
+    async def _wait(self, role: StandbyRole) -> Tenure:
+        """Return the right to act once this instance has the lease; meanwhile, prepare its device."""
+        preparing, waiting = asyncio.ensure_future(self._prepare(role)), asyncio.ensure_future(role.wait())
+        try:
+            await asyncio.wait({preparing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if preparing.done():
+                preparing.result()
+            return await waiting
+        finally:
+            await end([preparing, waiting])
+
+    async def _prepare(self, role: StandbyRole) -> None:
+        """Log in while standing by, so that people encrypt for this device before it takes over."""
+        await role.may_prepare.wait()
+        while True:
+            try:
+                async with MatrixClient(self.settings, self.clock) as client:
+                    await client.prepare()
+            except (TransportError, LoggedOut) as error:
+                _log.warning("standby.not_prepared", reason=str(error))
+                await asyncio.sleep(PREPARE_SECONDS)
+            else:
+                _log.info("standby.prepared", device=client.device)
+                return
 
     async def _act_until_lost(self, tenure: Tenure, role: StandbyRole) -> None:
         """Act until *stop* is set, or the right to act is lost."""
@@ -125,7 +151,7 @@ class _Run:
         async with self.bot(tenure) as (bot, session):
             bot.overview.role = role
             role.cut_off_since = session.down_since
-            await self.act(bot, session)
+            await self.act(bot, session, is_shared=True)
 
     async def _reaches_homeserver(self) -> bool:
         async with MatrixClient(self.settings, self.clock) as client:
@@ -152,9 +178,15 @@ class _Run:
             async with served(settings.web.address, bot.overview, clock):
                 yield bot, session
 
-    async def act(self, bot: Bot, session: Session) -> None:
-        """Log in, and run the bot until *stop* is set."""
-        if await _done_before(self.stop, asyncio.ensure_future(session.log_in())):
+    async def act(self, bot: Bot, session: Session, *, is_shared: bool = False) -> None:
+        """Log in, and run the bot until *stop* is set; *is_shared*: another device may have synced last."""
+
+        async def log_in() -> None:
+            await session.log_in()
+            if is_shared:
+                await session.receive_queued_keys()
+
+        if await _done_before(self.stop, asyncio.ensure_future(log_in())):
             await bot.run(self.stop, session.run, ready=session.has_synced)
 
 

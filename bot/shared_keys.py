@@ -16,11 +16,10 @@ from bot.matrix import keyring as keyrings
 from bot.matrix.signing import public_key
 
 ACCOUNT, IDENTITY, TAGS, TOKENS = "account", "identity", "tags", "tokens"
-_FILES = {IDENTITY: keyrings.FILE, TAGS: keyrings.FILE, TOKENS: KEY_FILE}
-_CONTENT = {
-    IDENTITY: "the seeds of the account's cross-signing identity",
-    TAGS: "the secret of the tags, by which messages in encrypted rooms are found again",
-    TOKENS: "the key of people's tokens",
+ALL_KEYS = frozenset({ACCOUNT, IDENTITY, TAGS, TOKENS})
+_FILES = {
+    keyrings.FILE: {IDENTITY: "cross-signing seeds", TAGS: "secret of the tags in encrypted rooms"},
+    KEY_FILE: {TOKENS: "key of people's tokens"},
 }
 
 
@@ -49,11 +48,14 @@ def differences(active: Mapping[str, str], own: Mapping[str, str], host: str) ->
     """Yield a sentence for each key that this instance does not share with the *active* one, on *host*. Pure."""
     if active.get(ACCOUNT, own[ACCOUNT]) != own[ACCOUNT]:
         yield f"the active instance, on {host}, is {active[ACCOUNT]}, and this one {own[ACCOUNT]}"
-    for name, file in _FILES.items():
-        if name not in active or active[name] == own.get(name):
+    remedy = f"copy it from the active instance, on {host}"
+    for file, contents in _FILES.items():
+        wanted = [name for name in contents if name in active and active[name] != own.get(name)]
+        if wanted and not own.keys() & contents.keys():
+            yield f"{file} is missing; {remedy}"
             continue
-        problem = "is missing" if name not in own else "differs"
-        yield f"{file}: {_CONTENT[name]} {problem}; copy the file from the active instance, on {host}"
+        for name in wanted:
+            yield f"{file} {'holds another' if name in own else 'lacks the'} {contents[name]}; {remedy}"
 
 
 def _hash(purpose: str, secret: bytes) -> str:

@@ -22,7 +22,7 @@ from bot.errors import ConfigError, ConfigErrors, StoreError
 from bot.lease import GRACE_SECONDS, RENEW_SECONDS, KernelDeadline, Tenure, boot_seconds, candidacy
 from bot.notices.status import BotStatus, StatusDetails, moment
 from bot.ops.schedule import end
-from bot.shared_keys import differences
+from bot.shared_keys import ALL_KEYS, differences
 from bot.store.lease_book import LeaseView, StandbyInstance
 from bot.store.leases import Leases
 
@@ -50,6 +50,7 @@ class StandbyRole:
 
     def __init__(self, leases: Leases, around: StandbyContext, clock: Clock) -> None:
         self.cut_off_since: Callable[[], datetime | None] = lambda: None
+        self.may_prepare = asyncio.Event()  # set once this instance has all keys of the active one
         self._leases = leases
         self._around = around
         self._clock = clock
@@ -73,6 +74,7 @@ class StandbyRole:
             ConfigError: it lacks keys of the active instance.
         """
         self._since, self._view, self._failing_since = self._clock.now(), None, None
+        self.may_prepare.clear()
         while True:
             asked_at = boot_seconds()
             try:
@@ -117,6 +119,8 @@ class StandbyRole:
             metrics.STANDBY.set(1)
             metrics.forget_work()
         self._view = view
+        if view.keys.keys() >= ALL_KEYS:
+            self.may_prepare.set()
 
     async def _refuse_other_keys(self, view: LeaseView) -> None:
         own = await asyncio.to_thread(self._around.own_keys)

@@ -1,6 +1,7 @@
 """Matrix client for one bot user, without retries, which the outbox and the session make."""
 
 import asyncio
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -43,8 +44,10 @@ from bot.matrix.sync_isolation import update_keys
 from bot.notices.notice import Message
 
 LOOK_BACK_EVENTS = 1_000
+MAX_KEY_SYNCS = 100  # syncs for what was sent to our device, each with up to 100 messages
 MAX_MEMBERSHIPS = 10  # membership events (changes of name or picture) searched for our invitation
 _PAGE_LIMITS = (requests.PAGE_EVENTS, 10, 1)  # events; smaller pages are requested if one is too large
+_NUMBERS = 1_000_000_000
 _CLOCKS_DIFFER = timedelta(seconds=2)  # the Date header has whole seconds
 _log = structlog.get_logger(__name__)
 
@@ -135,6 +138,14 @@ class MatrixClient:
             await self.encryption.begin(self.owner)
         except DeviceLost as lost:
             await self._replace_device(lost)
+
+    async def prepare(self) -> None:
+        """Log in, and publish the keys of the device, so that others encrypt for it before it receives anything.
+
+        Raises as `log_in` does, and `LoggedOut`.
+        """
+        await self.log_in()
+        await self.encryption.publish_keys()
 
     async def _replace_device(self, lost: DeviceLost) -> None:
         """Log in with a new device, and delete the old one, which cannot be trusted any more."""
@@ -377,6 +388,27 @@ class MatrixClient:
         known = None if answer.keys.is_partial else since
         await update_keys(self.encryption, answer, self.incidents, since=known, whole=full_state)
         return answer
+
+    async def receive_queued_keys(self) -> None:
+        """Receive what was sent to our device while another one of the account synced, above all keys of rooms.
+
+        To sync from the token of the other one would make the homeserver drop it.
+
+        Raises:
+            Temporary: a request failed.
+            LoggedOut: the device no longer belongs to the account.
+        """
+        since: str | None = None
+        for _ in range(MAX_KEY_SYNCS):
+            request = requests.sync_keys(since, 1 + secrets.randbelow(_NUMBERS))
+            request = replace(request, seconds=self.deadlines.sync_seconds, reading=readings.sync(self.user))
+            answer = await self._ask_parsed(
+                request, lambda response: wire.sync_answer(response.content, self.user, response.left_out)
+            )
+            await update_keys(self.encryption, answer, self.incidents, since=since, whole=False)
+            if not answer.keys.to_device or answer.next_batch == since:
+                return
+            since = answer.next_batch
 
     async def backfill(self, gap: TimelineGap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
         """Return the events in a gap, oldest first; at most the newest 1,000.

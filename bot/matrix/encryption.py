@@ -192,7 +192,7 @@ class Encryption:
         """Do each maintenance duty once, and return the minimum delay of a retry; None if all are done."""
         wait: timedelta | None = None
         for duty in (
-            self._publish_keys,
+            self.publish_keys,
             self._replenish,
             self._count_up,
             self._replace_broken_sessions,
@@ -211,8 +211,12 @@ class Encryption:
         self._record_faults()
         return wait
 
-    async def _publish_keys(self) -> None:
-        """Upload and sign our keys; if they cannot be signed, keep the reason and encrypt anyway."""
+    async def publish_keys(self) -> None:
+        """Upload and sign our keys, once; if they cannot be signed, keep the reason and encrypt anyway.
+
+        Raises:
+            Temporary: the homeserver cannot be reached.
+        """
         async with self._preparing:
             if self._is_ready:
                 return
@@ -304,7 +308,7 @@ class Encryption:
         rules = await self._step(self._machine.rules, room) or {}
         if rules.get("algorithm") != MEGOLM:
             raise Forbidden("the room uses an encryption algorithm that the bot does not support")
-        await self._publish_keys()
+        await self.publish_keys()
         readers = await self._rosters.readers(room)
         audience = RoomReaders(readers, Rotation.of(rules, shared_history=self._rosters.shares_history(room)))
         try:

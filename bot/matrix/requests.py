@@ -150,6 +150,16 @@ def sync(since: str | None, timeout_ms: int, *, full_state: bool, without: Itera
     return _get("/sync", query)
 
 
+def sync_keys(since: str | None, number: int) -> MatrixRequest:
+    """Return the request for what was sent to our device since *since*, without anything of rooms.
+
+    *number*, from 1, must be another one each time, because Synapse keeps the answer to the same request for 2 minutes.
+    """
+    nothing: Content = {"types": []}
+    content = {"room": {"rooms": [], "timeline": {"limit": number}}, "presence": nothing, "account_data": nothing}
+    return _get("/sync", {"filter": encoded(content).decode(), "timeout": "0", "since": since, "full_state": None})
+
+
 def _sync_filter(without: Iterable[RoomId]) -> Content:
     rooms: dict[str, object] = {
         "state": {"types": STATE_TYPES, "lazy_load_members": True},

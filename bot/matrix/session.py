@@ -113,6 +113,14 @@ class Session:
         await self._insist(self._client.log_in)
         await self._client.encryption.remember((await self._memory.load()).membership.encrypted)
 
+    async def receive_queued_keys(self) -> None:
+        """Receive what waits for this device, before it goes on from the token of another one's sync.
+
+        Raises:
+            LoggedOut: the homeserver ended the session.
+        """
+        await self._insist(self._client.receive_queued_keys)
+
     async def run(self) -> None:
         """Sync until cancelled.
 

@@ -18,6 +18,7 @@ from bot.store import columns, schema
 from bot.store.engine import UNNOTED
 from bot.store.rows import message_of
 
+SEVERAL_DEVICES: Final = DeviceId("")  # in the place of the device that tried a notice first; no device is called so
 OPEN = (NoticeState.WAITING, NoticeState.TRIED)
 
 
@@ -76,7 +77,11 @@ _TRY: Final = (
         state=NoticeState.TRIED,
         attempts=_NOTICE.c.attempts + 1,
         first_tried=sa.func.coalesce(_NOTICE.c.first_tried, _NOW),
-        first_device=sa.func.coalesce(_NOTICE.c.first_device, sa.bindparam("device")),
+        first_device=sa.case(
+            (_NOTICE.c.first_device.is_(None), sa.bindparam("device")),
+            (_NOTICE.c.first_device == sa.bindparam("device"), _NOTICE.c.first_device),
+            else_=SEVERAL_DEVICES,
+        ),
     )
     .execution_options(**UNNOTED)
 )
@@ -152,7 +157,7 @@ def _claimed(row: sa.RowMapping, now: datetime, device: DeviceId) -> ClaimedNoti
         attempts=row["attempts"] + 1,
         written_at=row["created_at"],
         first_tried=row["first_tried"] or now,
-        first_device=DeviceId(row["first_device"] or device),
+        first_device=device if row["first_device"] is None else DeviceId(row["first_device"]),
         resumed=row["resumed"] or 0,
     )
 

@@ -105,7 +105,7 @@ async def sealed_in(person: Person, room: RoomId) -> list[str]:
 
 async def test_a_reset_replaces_another_identity_with_the_password(account: Account, ann: Person) -> None:
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
         await client.ask(requests.upload_signatures({}))
         foreign = signing.identity_keys(account.user, keyring.new_seeds())
         await identity.confirmed(client.ask, client.owner, requests.upload_identity(foreign))
@@ -125,7 +125,7 @@ async def test_a_reset_that_is_refused_leaves_everything_as_it_was(
     account: Account, ann: Person, password: str | None, reason: str
 ) -> None:
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
         before = keyring.load(account.folder), await shown(ann, account.user)
         owner = identity.SigningAccount(client.user, client.device, password)
 
@@ -139,13 +139,13 @@ async def test_a_reset_that_is_refused_leaves_everything_as_it_was(
 async def test_a_reset_that_a_crash_ended_is_known_by_the_homeservers_word(account: Account, ann: Person) -> None:
     """The keyring has both identities then, and it is not known which of them arrived."""
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
     ring = keyring.load(account.folder)
     keyring.save(account.folder, keyring.Keyring(ring.secret, (keyring.new_seeds(), *ring.identities)))
     (account.folder / "device.json").unlink()
 
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
 
         assert await is_signed(ann, client)
 
@@ -173,7 +173,7 @@ async def test_keys_that_a_homeserver_swaps_are_not_signed(account: Account, hom
                 return dict(await client.ask(request))
 
             client.encryption._around = replace(client.encryption._around, ask=watched)
-            await client.encryption._publish_keys()
+            await client.encryption.publish_keys()
 
             assert signatures == []
             assert client.encryption.refusal == (
@@ -187,7 +187,7 @@ def account_of(user: UserId, device: str) -> OwnDevice:
 
 async def test_a_reset_signs_no_keys_that_a_homeserver_swapped(account: Account) -> None:
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
         signatures: list[object] = []
 
         async def swapped(request: MatrixRequest) -> dict[str, object]:
@@ -251,7 +251,7 @@ def with_another_key(folder: Path) -> None:
 async def test_a_store_that_is_damaged_in_any_way_is_lost(account: Account, damage: Callable[[Path], None]) -> None:
     """Hole 9."""
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
         old = client.device
     damage(account.folder / "crypto")
 
@@ -287,17 +287,17 @@ async def test_an_old_copy_of_the_store_is_noticed_at_the_start(account: Account
     """Hole 9: by the number that the bot leaves at the homeserver."""
     copy = account.folder.parent / "copy"
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
         old = client.device
     shutil.copytree(account.folder / "crypto", copy)
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
         assert client.device == old
     shutil.rmtree(account.folder / "crypto")
     shutil.copytree(copy, account.folder / "crypto")
 
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
 
         assert client.device != old
         assert await is_signed(ann, client)
@@ -307,7 +307,7 @@ async def test_an_old_copy_that_makes_its_keys_again_ends_the_bot(account: Accou
     """Hole 9: where the number does not show it, the homeserver's other one-time keys do; the next start mends it."""
     copy = account.folder.parent / "copy"
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
         old = client.device
         await asyncio.to_thread(shutil.copytree, account.folder / "crypto", copy)
         wanted = {account.user: {old: "signed_curve25519"}}
@@ -330,7 +330,7 @@ async def test_an_old_copy_that_makes_its_keys_again_ends_the_bot(account: Accou
 
 async def test_a_lost_store_with_a_token_asks_for_another(account: Account) -> None:
     async with account.logged_in() as client:
-        await client.encryption._publish_keys()
+        await client.encryption.publish_keys()
         token = json.loads((account.folder / "device.json").read_bytes())["token"]
     shutil.rmtree(account.folder / "crypto")
     account.password, account.access_token = None, token
@@ -346,7 +346,7 @@ async def test_an_old_device_that_cannot_be_removed_is_named_in_the_log(
     async with proxied(homeserver) as proxy:
         account.url = proxy.url
         async with account.logged_in() as client:
-            await client.encryption._publish_keys()
+            await client.encryption.publish_keys()
             old = client.device
         shutil.rmtree(account.folder / "crypto")
         proxy.break_down("/delete_devices", json_500)

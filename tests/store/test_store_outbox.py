@@ -285,6 +285,18 @@ async def test_a_claim_outlives_the_program_and_is_claimed_again(store: Store, r
     await later.close()
 
 
+async def test_a_notice_that_two_devices_tried_is_looked_up_by_either(store: Store, rig: StoreRig) -> None:
+    await add(store, a_notice("card/1"))
+    unknown = []
+
+    for device in (DEVICE, DeviceId("TWO"), DEVICE):
+        rig.advance(minutes=5)
+        (again,) = await claim(store, device=device)
+        unknown.append(again.outcome_is_unknown(device, rig.now))
+
+    assert unknown == [False, True, True]
+
+
 async def test_what_was_sent_or_given_up_is_never_claimed_again(store: Store, rig: StoreRig) -> None:
     await add(store, a_notice("card/1"), a_notice("card/2", OTHER_ROOM))
     first, second = await claim(store)

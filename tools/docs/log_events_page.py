@@ -134,6 +134,8 @@ MEANINGS = {
     "shutdown.draining": "The bot stops; messages that can be sent now are sent first.",
     "standby.blind": "This instance stands by, but cannot read the lease in the database.",
     "standby.found": "Another instance stands by.",
+    "standby.not_prepared": "This instance stands by, but could not log in yet; it is tried again every minute.",
+    "standby.prepared": "This instance stands by, logged in as the device that it will take over with.",
     "standby.sees_again": "This instance can read the lease again.",
     "standby.waiting": "This instance stands by for the one on the host `active`.",
     "startup": "The bot starts.",
