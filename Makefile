@@ -19,7 +19,7 @@ LOCK_OURS := $(LOCK) --build-deps-for editable
 FAST := --numprocesses 2 --hypothesis-profile quick -m "not (synapse or postgres or node or browser or slow)"
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 
-.PHONY: demo test test-fast coverage check format reference pictures docs bench soak fuzz house lock dist sbom clean
+.PHONY: demo test test-fast coverage check format reference pictures docs bench soak soak-standby fuzz house lock dist sbom clean
 
 demo: $(VENV)/run
 	$(BIN)/patchbot demo
@@ -76,6 +76,10 @@ bench: $(VENV)/dev $(SYNAPSE)/ready
 # The bot killed at random moments between a homeserver and a Patchwork: KILLS=200 DATABASE=sqlite|postgres SEED=20 MINUTES=60.
 soak: $(VENV)/dev $(SYNAPSE)/ready
 	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py
+
+# One of two instances killed, frozen, cut off or stopped again and again: TAKEOVERS=100 SEED=20 MINUTES=90.
+soak-standby: $(VENV)/dev $(SYNAPSE)/ready
+	PYTHONPATH=tests $(BIN)/python tests/faults/standby_soak.py
 
 # What servers and strangers send, made wrong field by field: FUZZ=3000 (0: all) SEED=1 MINUTES=60 DATABASE=postgres ONLY=text.
 fuzz: $(VENV)/dev

@@ -33,7 +33,7 @@ from bot.errors import ConfigError, LoggedOut, outage
 from bot.health.collect import HealthCollector, HealthSources
 from bot.ids import ProjectName, RoomId, ServerName, UserId
 from bot.incidents import Incidents
-from bot.lease import UNLIMITED, Tenure
+from bot.lease import SOCKET_SECONDS, UNLIMITED, Tenure
 from bot.maintainers_files import MaintainersFiles, shelf_of
 from bot.notices.card import ServerLinks
 from bot.ops.duties import Duties, Duty
@@ -385,7 +385,8 @@ def _is_final(error: Exception) -> bool:
 
 
 def _client(settings: Settings, server: PatchworkSettings, agent: str, conditions: RunConditions) -> PatchworkClient:
-    network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file)
+    in_time = SOCKET_SECONDS if conditions.tenure else None
+    network = Network(settings.network.proxy.get_secret_value(), settings.network.ca_file, in_time)
     client = PatchworkClient(server.url, agent, network, conditions.transports.get(server.name))
     client.permit = conditions.tenure or UNLIMITED
     client.server = ServerName(server.name)

@@ -153,6 +153,16 @@ class Tenure:
             self.lapse()
 
 
+class ProcessDeadline(Protocol):
+    """Ends this process at a certain time, even if it does not run then."""
+
+    def set(self, seconds: float) -> None:
+        """End the process in so many *seconds*, unless set again before."""
+
+    def clear(self) -> None:
+        """Do not end the process."""
+
+
 class KernelDeadline:
     """A timer of the kernel that ends the process when the lease could not be renewed and the process did not notice.
 

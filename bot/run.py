@@ -22,7 +22,7 @@ from bot.config import Settings
 from bot.data_dir import instance_name, locked
 from bot.errors import ConfigError, LeaseLost, LoggedOut, TransportError, outage
 from bot.health.endpoints import served
-from bot.lease import UNLIMITED, Tenure, leave_to_main_thread
+from bot.lease import UNLIMITED, KernelDeadline, Tenure, leave_to_main_thread
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
 from bot.matrix.room_rights import MatrixRoomRights
@@ -95,7 +95,7 @@ class _Run:
             leases = Leases(self.settings.store.url.get_secret_value(), me, self.clock)
             stack.push_async_callback(leases.close)
             await leases.prepare()
-            around = StandbyContext(partial(shared_keys, folder, user), self._reaches_homeserver)
+            around = StandbyContext(partial(shared_keys, folder, user), self._reaches_homeserver, KernelDeadline())
             role = StandbyRole(leases, around, self.clock)
             await stack.enter_async_context(watched(service))
             while not self.stop.is_set() and (tenure := await self._stand_by(role)) is not None:

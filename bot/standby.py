@@ -19,7 +19,7 @@ import structlog
 from bot import __version__, metrics
 from bot.clock import Clock
 from bot.errors import ConfigError, ConfigErrors, StoreError
-from bot.lease import GRACE_SECONDS, RENEW_SECONDS, KernelDeadline, Tenure, boot_seconds, candidacy
+from bot.lease import GRACE_SECONDS, RENEW_SECONDS, ProcessDeadline, Tenure, boot_seconds, candidacy
 from bot.notices.status import BotStatus, StatusDetails, moment
 from bot.ops.schedule import end
 from bot.shared_keys import ALL_KEYS, differences
@@ -38,11 +38,13 @@ _log = structlog.get_logger(__name__)
 class StandbyContext:
     """What an instance asks of the rest of the bot.
 
-    *own_keys* returns what it shares with other instances, and *reaches_homeserver* whether that answers.
+    *own_keys* returns what it shares with other instances, and *reaches_homeserver* whether that answers. *deadline*
+    ends the process if it does not renew the lease and does not notice that.
     """
 
     own_keys: Callable[[], dict[str, str]]
     reaches_homeserver: Callable[[], Awaitable[bool]]
+    deadline: ProcessDeadline
 
 
 class StandbyRole:
@@ -54,7 +56,7 @@ class StandbyRole:
         self._leases = leases
         self._around = around
         self._clock = clock
-        self._deadline = KernelDeadline()
+        self._deadline = around.deadline
         self._view: LeaseView | None = None
         self._standbys: tuple[StandbyInstance, ...] = ()
         self._standby_seen_at: datetime | None = None

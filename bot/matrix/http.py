@@ -165,8 +165,8 @@ class HomeserverHttp:
         """
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse)
-        trace.on_connection_create_end.append(self._check)  # these two are the last steps before a request is written
-        trace.on_connection_reuseconn.append(self._check)
+        trace.on_request_headers_sent.append(self._check)  # both are called just before that is written
+        trace.on_request_chunk_sent.append(self._check)
         return aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(),  # each request has a deadline
             connector=self._connector(self._nio.proxy),

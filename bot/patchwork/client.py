@@ -6,6 +6,7 @@ use a client of their own (`for_commands`) that shares connections and request s
 """
 
 import asyncio
+import socket
 import ssl
 import sys
 import zlib
@@ -53,10 +54,22 @@ class PersonalRequest:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The proxy and the file of certificate authorities; "" is a direct connection, or the system's authorities."""
+    """The proxy and the file of certificate authorities; "" is a direct connection, or the system's authorities.
+
+    After *delivery_seconds*, the kernel drops what it could not deliver of a person's request; None: after minutes.
+    """
 
     proxy: str = ""
     ca_file: str = ""
+    delivery_seconds: float | None = None
+
+    def prompt_transport(self, *, verify: ssl.SSLContext | bool) -> httpx.AsyncBaseTransport:
+        """Return a transport that drops what it cannot deliver in time."""
+        options: list[tuple[int, int, int]] = []
+        if self.delivery_seconds is not None:
+            options = [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.delivery_seconds * 1000))]
+        proxy = httpx.Proxy(self.proxy) if self.proxy else None
+        return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy, trust_env=False, socket_options=options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +119,13 @@ class PatchworkClient:
             httpx.AsyncClient,
             headers={"User-Agent": agent, "Accept-Encoding": "gzip"},
             timeout=self._limits.request_seconds,
-            proxy=network.proxy or None,
-            verify=authorities,
             trust_env=False,  # the settings define the route
-            transport=transport,
             follow_redirects=False,
         )
-        self._http = http()
+        self._http = http(proxy=network.proxy or None, verify=authorities, transport=transport)
         # What is asked in a person's name leaves no cookie, which could make the next person's request theirs.
-        self._personal = http(cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])))
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._personal = http(transport=transport or network.prompt_transport(verify=authorities), cookies=cookies)
 
     async def __aenter__(self) -> Self:
         """Return the client; the first request opens a connection."""

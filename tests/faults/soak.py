@@ -227,8 +227,8 @@ class Soak:
         deadline = time.monotonic() + SETTLE_SECONDS + 2 * self.done.kills
         bot = await self.stage.start()
         try:
-            while time.monotonic() < deadline and (self._is_busy() or await self._faults()):
-                self._let_an_hour_pass()
+            while time.monotonic() < deadline and (is_busy(self.stage) or await self._faults()):
+                let_an_hour_pass(self.stage, is_postgres=self.postgres is not None)
                 await asyncio.sleep(1)  # between two looks
             await asyncio.sleep(CALM_SECONDS)  # what comes now is too much
             assert await bot.stop() == 0, bot.said()
@@ -236,51 +236,57 @@ class Soak:
             await bot.end()
         await self._faults()
 
-    def _is_busy(self) -> bool:
-        waits = (
-            "notice WHERE state NOT IN ('done', 'dead', 'suspended')",
-            "queued_change",
-            "card WHERE due_at IS NOT NULL",
-        )
-        return any(self.stage.has(rows) for rows in (*waits, "flood"))
-
     async def _faults(self) -> list[str]:
         for room, wanted in self.rooms.items():
-            timeline = read(await self._timeline(room), self.stage.me)
+            timeline = read(await decrypted_timeline(self.friend, room), self.stage.me)
             self.done.rooms[wanted.name] = judge(wanted, self.story.works, timeline)
         joined = await joined_rooms(self.homeserver, self.stage.folder)
         self.done.rooms["invitations"] = await self.invitations.judge(joined)
         return self.done.faults
 
-    async def _timeline(self, room: RoomId) -> list[dict[str, Any]]:
-        """All events of a room, read as a friend's device reads them; what it cannot read stays as it is."""
-        for _ in range(LOOKS):
-            await self.friend.look()
-        return [self._decrypted(room, event) for event in await self.friend.person.timeline(room)]
 
-    def _decrypted(self, room: RoomId, event: dict[str, Any]) -> dict[str, Any]:
-        if event["type"] != "m.room.encrypted" or "ciphertext" not in event["content"]:
-            return event
-        sealed = nio.Event.parse_encrypted_event({**event, "room_id": room})
-        try:
-            opened = self.friend.client.decrypt_event(sealed).source
-        except nio.EncryptionError:
-            return event
-        outside = {name: each for name, each in event["content"].items() if name == "m.relates_to"}
-        return {**event, "type": opened["type"], "content": opened["content"] | outside}
+async def decrypted_timeline(friend: Friend, room: RoomId) -> list[dict[str, Any]]:
+    """All events of a room, read as a friend's device reads them; what it cannot read stays as it is."""
+    for _ in range(LOOKS):
+        await friend.look()
+    return [_decrypted(friend, room, event) for event in await friend.person.timeline(room)]
 
-    def _let_an_hour_pass(self) -> None:
-        """What waits to be shown or told has waited an hour longer."""
-        if self.postgres is not None:
-            for table, columns in _MARKS.items():
-                sets = ", ".join(f"{column} = {column} - interval '1 hour'" for column in columns)
-                lock = f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"  # or the bot may wait for us, and we for it
-                postgres_server.rows(self.stage.database, f"{lock}; UPDATE {table} SET {sets}")  # noqa: S608  # our own
-            return
-        with closing(sqlite3.connect(self.stage.folder / "bot.db", timeout=30)) as connection, connection:
-            for table, columns in _MARKS.items():
-                sets = ", ".join(f"{column} = datetime({column}, '-1 hour')" for column in columns)
-                connection.execute(f"UPDATE {table} SET {sets}")  # noqa: S608  # our own
+
+def _decrypted(friend: Friend, room: RoomId, event: dict[str, Any]) -> dict[str, Any]:
+    if event["type"] != "m.room.encrypted" or "ciphertext" not in event["content"]:
+        return event
+    sealed = nio.Event.parse_encrypted_event({**event, "room_id": room})
+    try:
+        opened = friend.client.decrypt_event(sealed).source
+    except nio.EncryptionError:
+        return event
+    outside = {name: each for name, each in event["content"].items() if name == "m.relates_to"}
+    return {**event, "type": opened["type"], "content": opened["content"] | outside}
+
+
+def is_busy(stage: Stage) -> bool:
+    """Whether the bot has something to say, or waits to."""
+    waits = (
+        "notice WHERE state NOT IN ('done', 'dead', 'suspended')",
+        "queued_change",
+        "card WHERE due_at IS NOT NULL",
+    )
+    return any(stage.has(rows) for rows in (*waits, "flood"))
+
+
+def let_an_hour_pass(stage: Stage, *, is_postgres: bool) -> None:
+    """What waits to be shown or told has waited an hour longer."""
+    if is_postgres:
+        for table, columns in _MARKS.items():
+            sets = ", ".join(f"{column} = {column} - interval '1 hour'" for column in columns)
+            lock = f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"  # or the bot may wait for us, and we for it
+            database = stage.watched_database or stage.database
+            postgres_server.rows(database, f"{lock}; UPDATE {table} SET {sets}")  # noqa: S608  # our own
+        return
+    with closing(sqlite3.connect(stage.folder / "bot.db", timeout=30)) as connection, connection:
+        for table, columns in _MARKS.items():
+            sets = ", ".join(f"{column} = datetime({column}, '-1 hour')" for column in columns)
+            connection.execute(f"UPDATE {table} SET {sets}")  # noqa: S608  # our own
 
 
 @asynccontextmanager

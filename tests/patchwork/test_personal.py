@@ -1,7 +1,9 @@
 """Requests in a person's name: where the token goes, and what the server's answers mean."""
 
 import asyncio
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -9,12 +11,13 @@ import pytest
 from bot.clock import VirtualClock
 from bot.errors import Permanent, Temporary
 from bot.ids import PatchId
+from bot.lease import Tenure, boot_seconds
 from bot.patchwork.api import PatchworkApi
 from bot.patchwork.client import Network, PatchworkClient, RequestLimits
 from bot.patchwork.personal import Refused, TokenRefused
 from bot.patchwork.tokens import ApiToken
 from bot.sample_patchwork.patchwork import SamplePatchwork
-from bot.sample_patchwork.server import SampleTransport
+from bot.sample_patchwork.server import SampleTransport, serve
 from support.rig import PROJECT, a_series
 
 URL = "https://patchwork.example.org"
@@ -156,6 +159,37 @@ async def test_a_proxy_sees_no_token_for_this_machine() -> None:
         assert not proxied.is_private
     async with PatchworkClient(URL, "bot", Network("http://127.0.0.1:9")) as proxied:
         assert proxied.is_private  # it gets no more than the name of the host
+
+
+async def test_nothing_is_sent_for_a_person_without_the_right_to_act() -> None:
+    tenure, transport = Tenure(1), Recorder(lambda _: json_answer(200, b"[]"))
+    api = api_of(transport)
+    api._client.permit = tenure
+
+    tenure.extend(boot_seconds())
+    await api.personal(TOKEN).check()
+    tenure.lose()
+    with pytest.raises(Temporary, match="this instance may not act"):
+        await api.personal(TOKEN).check()
+
+    assert len(transport.requests) == 1
+
+
+async def test_what_a_person_asked_for_is_dropped_if_it_cannot_be_delivered_in_time() -> None:
+    made: list[socket.socket] = []
+    async with serve(SamplePatchwork(VirtualClock())) as url:
+        client = PatchworkClient(url, "bot", Network(delivery_seconds=6.0))
+        client.version = "1.3"
+        async with client:
+            with suppress(TokenRefused):
+                await PatchworkApi(client).personal(TOKEN).check()
+            made += [
+                connection._connection._network_stream.get_extra_info("socket")
+                for connection in client._personal._transport._pool.connections  # type: ignore[attr-defined]
+            ]
+            options = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) for each in made]
+
+    assert options == [6000]
 
 
 async def test_a_cookie_for_one_person_is_not_sent_for_another() -> None:
