@@ -33,6 +33,7 @@ _FORGES = (
 def notes(settings: Settings, subscriptions: Sequence[RoomQuery], secrets: str | None = None) -> Iterator[str]:
     """Yield a sentence for each doubt about *settings*; *secrets* is the secrets directory, None without one."""
     yield from _of_account(settings.matrix)
+    yield from _of_instances(settings)
     yield from _of_addresses(settings)
     yield from _of_files(settings, secrets)
     for each in subscriptions:
@@ -58,6 +59,16 @@ def _of_account(matrix: MatrixSettings) -> Iterator[str]:
         yield (
             "both matrix.access_token and matrix.password are set: the bot uses the token, and the password only to "
             "log the same device in again and to sign it."
+        )
+
+
+def _of_instances(settings: Settings) -> Iterator[str]:
+    """Yield a note if another instance on the same database could not make a device of its own."""
+    is_shared = not settings.store.url.get_secret_value().startswith(_SQLITE)
+    if is_shared and settings.matrix.access_token:
+        yield (
+            "matrix.access_token belongs to one device: another instance that stands by on the same database needs the "
+            "password instead, or at least the token of another device."
         )
 
 

@@ -98,6 +98,8 @@ def _store(store: StoreSettings) -> Iterator[str]:
     url = store.url.get_secret_value()
     where = str(Path(url.removeprefix(_SQLITE)).absolute()) if url.startswith(_SQLITE) else _without_login(url)
     yield f"Keeps its database in {where}, and its device and keys in {store.data_dir.absolute()}."
+    if not url.startswith(_SQLITE):
+        yield "Stands by while another instance acts that uses the same database."
 
 
 def _server(server: PatchworkSettings) -> str:

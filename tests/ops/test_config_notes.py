@@ -40,6 +40,14 @@ def test_settings_without_a_doubt_have_no_notes(config: ConfigRig) -> None:
     assert noted(config) == []
 
 
+def test_a_token_on_a_database_that_instances_share_is_noted(config: ConfigRig) -> None:
+    url = "postgresql://bot@db/bot"
+    settings = config.load(PATCHBOT_STORE__URL=url, PATCHBOT_MATRIX__ACCESS_TOKEN="syt_token")  # noqa: S106  # an example
+
+    found = [note for note in notes(settings, ()) if note.startswith("matrix.access_token ")]
+    assert [note.partition(":")[0] for note in found] == ["matrix.access_token belongs to one device"]
+
+
 # Addresses
 
 

@@ -84,6 +84,7 @@ def test_everything_set() -> None:
         [
             "Signs in to https://matrix.example.org as @patchbot:example.org.",
             "Keeps its database in postgresql://db:5432/bot, and its device and keys in /srv/bot.",
+            "Stands by while another instance acts that uses the same database.",
             "Polls ozlabs (https://patchwork.ozlabs.org) every 60 s for qemu-devel, qemu-ppc; posts a series that stays incomplete at once.",  # noqa: E501  # as it is printed
             "Gives Patchwork servers @ops:example.org as the contact, in the User-Agent agent/1 (@ops:example.org).",
             "Connects through the proxy http://proxy:3128.",
