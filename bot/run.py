@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from bot.config import Settings
 from bot.data_dir import instance_name, locked
 from bot.errors import ConfigError, LeaseLost, LoggedOut, TransportError, outage
 from bot.health.endpoints import served
+from bot.ids import DeviceId
 from bot.lease import UNLIMITED, KernelDeadline, Tenure, leave_to_main_thread
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
@@ -151,7 +152,14 @@ class _Run:
         async with self.bot(tenure) as (bot, session):
             bot.overview.role = role
             role.cut_off_since = session.down_since
-            await self.act(bot, session, is_shared=True)
+
+            async def take_place() -> None:
+                former = role.device
+                ours = await session.end_former_device(None if former is None else DeviceId(former))
+                await role.act_with(ours, tenure)
+                await session.receive_queued_keys()
+
+            await self.act(bot, session, take_place)
 
     async def _reaches_homeserver(self) -> bool:
         async with MatrixClient(self.settings, self.clock) as client:
@@ -178,13 +186,13 @@ class _Run:
             async with served(settings.web.address, bot.overview, clock):
                 yield bot, session
 
-    async def act(self, bot: Bot, session: Session, *, is_shared: bool = False) -> None:
-        """Log in, and run the bot until *stop* is set; *is_shared*: another device may have synced last."""
+    async def act(self, bot: Bot, session: Session, begin: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Log in, *begin*, and run the bot until *stop* is set."""
 
         async def log_in() -> None:
             await session.log_in()
-            if is_shared:
-                await session.receive_queued_keys()
+            if begin is not None:
+                await begin()
 
         if await _done_before(self.stop, asyncio.ensure_future(log_in())):
             await bot.run(self.stop, session.run, ready=session.has_synced)

@@ -16,6 +16,7 @@ from bot.matrix import keyring as keyrings
 from bot.matrix.signing import public_key
 
 ACCOUNT, IDENTITY, TAGS, TOKENS = "account", "identity", "tags", "tokens"
+DEVICE = "device"  # the device with which an instance acts, which is its own
 ALL_KEYS = frozenset({ACCOUNT, IDENTITY, TAGS, TOKENS})
 _FILES = {
     keyrings.FILE: {IDENTITY: "cross-signing seeds", TAGS: "secret of the tags in encrypted rooms"},

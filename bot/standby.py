@@ -22,7 +22,7 @@ from bot.errors import ConfigError, ConfigErrors, StoreError
 from bot.lease import GRACE_SECONDS, RENEW_SECONDS, ProcessDeadline, Tenure, boot_seconds, candidacy
 from bot.notices.status import BotStatus, StatusDetails, moment
 from bot.ops.schedule import end
-from bot.shared_keys import ALL_KEYS, differences
+from bot.shared_keys import ALL_KEYS, DEVICE, differences
 from bot.store.lease_book import LeaseView, StandbyInstance
 from bot.store.leases import Leases
 
@@ -64,6 +64,7 @@ class StandbyRole:
         self._failing_since: datetime | None = None
         self._reason = ""
         self._published: Mapping[str, str] = {}
+        self._device: str | None = None  # with which the lease's holder may have sent something
         self._not_before = 0.0
         self._reaches: bool | None = None
 
@@ -101,12 +102,13 @@ class StandbyRole:
             await self._refuse_other_keys(view)
             self._wait_for(view)
             return None
-        if asked_at < self._not_before or (epoch := await self._leases.take()) is None:
+        if asked_at < self._not_before or (taken := await self._leases.take()) is None:
             return None
-        _log.info("lease.taken", reason=decision.reason, epoch=epoch, before=view.row.host or None)
-        tenure = Tenure(epoch)
+        before = taken.before.row.host or None
+        _log.info("lease.taken", reason=taken.reason, epoch=taken.epoch, before=before)
+        tenure = Tenure(taken.epoch)
         tenure.extend(asked_at)
-        self._published = view.keys
+        self._published, self._device = taken.before.keys, taken.before.keys.get(DEVICE)
         self._since, self._not_before = self._clock.now(), 0.0
         return tenure
 
@@ -155,7 +157,10 @@ class StandbyRole:
         """End the lease, as soon as nothing that was begun under it can still be carried out."""
         tenure.lose()
         try:
-            await self._leases.release(tenure.epoch, tenure.seconds_in_doubt)
+            if not (seconds := tenure.seconds_in_doubt):
+                self._device = None  # all that it sent was answered
+                await self._publish(tenure)
+            await self._leases.release(tenure.epoch, seconds)
         except StoreError as error:
             _log.warning("lease.not_released", reason=str(error))
         else:
@@ -191,10 +196,32 @@ class StandbyRole:
             self._not_before = boot_seconds() + YIELD_SECONDS
             tenure.lose()
             return
+        await self._publish(tenure)
+
+    async def _publish(self, tenure: Tenure) -> None:
+        """Publish what others must share with this instance, and the device with which it acts."""
         keys = await asyncio.to_thread(self._around.own_keys)
+        if self._device is not None:
+            keys[DEVICE] = self._device
         if keys != self._published:
             await self._leases.publish(tenure.epoch, keys)
             self._published = keys
+
+    @property
+    def device(self) -> str | None:
+        """The device with which the holder of the lease may have sent something; None if that is none."""
+        return self._device
+
+    async def act_with(self, device: str, tenure: Tenure) -> None:
+        """Note that this instance sends with *device* from now on, so that whoever takes over can end it."""
+        self._device = device
+        while True:
+            try:
+                await self._publish(tenure)
+            except StoreError:  # the renewals tell of it, too
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
 
     async def _guard(self, tenure: Tenure) -> None:
         """Abort what is under way as soon as the lease was not renewed in time."""

@@ -209,6 +209,25 @@ async def test_an_instance_publishes_its_keys_and_refuses_to_wait_without_those_
     assert rig.execute("SELECT * FROM standby") == []
 
 
+async def test_whoever_takes_over_knows_the_device_of_an_instance_that_did_not_end_in_order(
+    ada: Place, bob: Place, rig: StoreRig
+) -> None:
+    async with ada.role.holding(tenure := await ada.role.wait()):
+        assert ada.role.device is None
+        await ada.role.act_with("ADAS", tenure)
+        tenure.doubt()
+    rig.execute("UPDATE lease SET ends_at = taken_at")
+
+    async with bob.role.holding(tenure := await bob.role.wait()):
+        assert bob.role.device == "ADAS"
+        await until(rig, "lease WHERE keys::text LIKE '%ADAS%'")  # until it was ended
+        await bob.role.act_with("BOBS", tenure)
+        await until(rig, "lease WHERE keys::text LIKE '%BOBS%'")
+
+    await ada.role.wait()
+    assert ada.role.device is None  # all that the other one sent was answered
+
+
 async def test_an_instance_prepares_only_with_all_keys_of_the_active_one(ada: Place, bob: Place, rig: StoreRig) -> None:
     del ada.keys[IDENTITY]
     async with ada.role.holding(await ada.role.wait()):

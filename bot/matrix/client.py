@@ -164,6 +164,19 @@ class MatrixClient:
         except TransportError as error:
             _log.warning("device.not_removed", device=old, reason=str(error))
 
+    async def end_device(self, device: DeviceId) -> None:
+        """Delete another device of the account, so that the homeserver refuses what may still arrive from it.
+
+        Raises:
+            Temporary: the homeserver cannot be reached now.
+        """
+        try:
+            await confirmed(self.ask, self.owner, requests.delete_devices([device]))
+        except Permanent as error:
+            _log.warning("device.not_removed", device=device, reason=str(error))
+        else:
+            _log.info("device.ended", device=device)
+
     @property
     def owner(self) -> SigningAccount:
         """Our device, with the password that authorizes changes to its keys."""

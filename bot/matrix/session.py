@@ -20,7 +20,7 @@ from bot import metrics
 from bot.backoff import SYNCS
 from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
-from bot.ids import RoomId
+from bot.ids import DeviceId, RoomId
 from bot.incidents import Incidents
 from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.client import MatrixClient
@@ -112,6 +112,13 @@ class Session:
         """
         await self._insist(self._client.log_in)
         await self._client.encryption.remember((await self._memory.load()).membership.encrypted)
+
+    async def end_former_device(self, device: DeviceId | None) -> DeviceId:
+        """End the device with which the bot acted before, unless it is ours, and return ours."""
+        ours = self._client.device
+        if device not in {None, ours}:
+            await self._insist(partial(self._client.end_device, device))
+        return ours
 
     async def receive_queued_keys(self) -> None:
         """Receive what waits for this device, before it goes on from the token of another one's sync.

@@ -68,13 +68,13 @@ class LeaseBook(Book):
         """Note that an instance does not wait for the lease any more."""
         await self._connection.execute(sa.delete(standby).where(standby.c.instance == me.name))
 
-    async def lock(self) -> LeaseRow:
+    async def lock(self) -> LeaseView:
         """Lock the lease for this transaction, and return it."""
         first = {"id": 1, "holder": "", "host": "", "epoch": 0, "keys": {}, "is_cut_off": False}
         insert = upsert("postgresql", lease).values(**first, taken_at=_DB_NOW, ends_at=_DB_NOW)
         await self._connection.execute(insert.on_conflict_do_nothing())
         query = sa.select(lease, _ENDS_IN.label("ends_in")).where(lease.c.id == 1).with_for_update()
-        return _view(await self._one(query)).row
+        return _view(await self._one(query))
 
     async def take(self, me: Instance) -> int:
         """Give the locked lease to an instance, and return the new epoch."""

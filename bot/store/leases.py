@@ -6,6 +6,7 @@ waits for it would come too late.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import sqlalchemy as sa
@@ -25,6 +26,15 @@ _LOCK_SECONDS: Final = 10.0
 _END_SECONDS: Final = 1.0
 _Result = TypeVar("_Result")
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The *epoch* under which an instance acts, why it may, and the lease as it was *before*."""
+
+    epoch: int
+    reason: str
+    before: LeaseView
 
 
 class Leases:
@@ -77,8 +87,8 @@ class Leases:
         """Note that this instance does not wait any more. Raises `StoreError`."""
         await self._run(lambda book: book.go(self.me), _END_SECONDS)
 
-    async def take(self) -> int | None:
-        """Take the lease, and return its new epoch; None if it is another instance's. Raises `StoreError`."""
+    async def take(self) -> TakeOver | None:
+        """Take the lease; return None if it is another instance's. Raises `StoreError`."""
         return await self._run(self._take, TAKE_SECONDS)
 
     async def renew(self, epoch: int, *, is_cut_off: bool) -> tuple[StandbyInstance, ...] | None:
@@ -97,12 +107,13 @@ class Leases:
         """Set what other instances must share with the holder. Raises `StoreError`."""
         await self._run(lambda book: book.publish(epoch, keys))
 
-    async def _take(self, book: LeaseBook) -> int | None:
-        if not candidacy(await book.lock(), self.me.name).may_take:
+    async def _take(self, book: LeaseBook) -> TakeOver | None:
+        before = await book.lock()
+        if not (decision := candidacy(before.row, self.me.name)).may_take:
             return None
         await _end_transactions(book.connection)
         await book.connection.exec_driver_sql(postgres.BEGIN)
-        return await book.take(self.me)
+        return TakeOver(await book.take(self.me), decision.reason, before)
 
     async def _run(self, step: Callable[[LeaseBook], Awaitable[_Result]], seconds: float | None = None) -> _Result:
         """Run *step* in a transaction; after *seconds*, leave it and its connection behind."""

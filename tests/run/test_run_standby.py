@@ -1,6 +1,7 @@
 """Two instances over one PostgreSQL database: one acts, the other one takes over, and nothing is lost or said twice."""
 
 import asyncio
+import json
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -60,6 +61,11 @@ async def sealed_messages(friend: Friend, room: RoomId, stage: Stage, kind: str,
     return found()
 
 
+def device_of(seat: Seat) -> str:
+    """The device that an instance logged in with last."""
+    return str(json.loads((seat.stage.folder / "device.json").read_bytes())["id"])
+
+
 async def take_over(after: Seat) -> float:
     """The seconds until an instance has the lease."""
     return await after.until_logged("lease.taken", seconds=LONGEST_SECONDS)
@@ -84,6 +90,7 @@ async def test_a_killed_instance_is_followed_by_the_other_one(pair: Pair, stage:
     read = await sealed_messages(friend, sealed, stage, "card", 3)
 
     assert seconds < LEASE_SECONDS + 3
+    assert [entry["device"] for entry in second.logged("device.ended")] == [device_of(first)]
     assert titles == ["before", "meanwhile", "after"]
     assert [title_of(body) for body in read] == titles
     assert len(await stage.said(friend.person, clear, "answer", 1)) == 1
@@ -151,6 +158,7 @@ async def test_an_instance_that_ends_is_followed_at_once_and_follows_in_its_turn
     read = await sealed_messages(friend, sealed, stage, "answer", 3)
 
     assert read == [f"patchwork-matrix-bot {__version__}"] * 3
+    assert not [seat for seat in pair.seats if seat.logged("device.ended")]
 
 
 async def refusal(bot: Process) -> list[str]:

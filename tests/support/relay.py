@@ -41,6 +41,8 @@ class Relay:
         self._writers.add(writer)
         try:
             await self.is_whole.wait()
+            if writer.is_closing():
+                return
             there_reader, there_writer = await self.open()
             self._writers.add(there_writer)
             try:
@@ -58,6 +60,8 @@ class Relay:
         with suppress(OSError):
             while part := await reader.read(_BYTES):
                 await self.is_whole.wait()
+                if writer.is_closing():
+                    return
                 writer.write(part)
                 await writer.drain()
         writer.transport.abort()

@@ -31,6 +31,7 @@ MEANINGS = {
     "crypto_store.rollback_unguarded": "The restore of an old copy of the crypto store would not be detected.",
     "crypto_store.unreadable": "The keys of the device are lost; the bot logs in as a new device.",
     "database.backed_up": "A copy of the database was made before an upgrade.",
+    "device.ended": "The device of the instance that acted before was removed, so that nothing of it can still arrive.",
     "device.impersonated": "A device claimed the key of another; its message is dropped.",
     "device.malformed": "`device.json` is malformed; the bot logs in as a new device.",
     "device.not_removed": "The homeserver refused to remove the old device; remove it by hand.",
