@@ -26,6 +26,7 @@ from bot.ids import DeviceId
 from bot.lease import UNLIMITED, KernelDeadline, Tenure, leave_to_main_thread
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
+from bot.matrix.oauth_tokens import SignInFile
 from bot.matrix.room_rights import MatrixRoomRights
 from bot.matrix.session import Session
 from bot.matrix.session_memory import DatabaseSession
@@ -56,11 +57,11 @@ async def run_bot(settings: Settings, clock: Clock | None = None) -> None:
         LoggedOut: the homeserver ended the session; in an ExceptionGroup, like all errors of a running bot.
         StoreError: the database or its folder cannot be used, or another bot uses it.
     """
-    if not settings.matrix.has_secret:
+    if not settings.matrix.has_secret and not is_signed_in(settings):
         raise ConfigError(
             "matrix.password",
-            "is required to log in, but not set: put it into PATCHBOT_MATRIX__PASSWORD or, in a file named "
-            "matrix__password, into the secrets directory",
+            "is required to log in, but not set, and nobody signed in instead: run `patchbot login`, or put the "
+            "password into PATCHBOT_MATRIX__PASSWORD or, in a file named matrix__password, into the secrets directory",
         )
     room_queries(settings)  # before anything is locked
     os.umask(0o077)
@@ -196,6 +197,11 @@ class _Run:
 
         if await _done_before(self.stop, asyncio.ensure_future(log_in())):
             await bot.run(self.stop, session.run, ready=session.has_synced)
+
+
+def is_signed_in(settings: Settings) -> bool:
+    """Return whether there is a sign-in of `patchbot login`. Raises `StoreError`."""
+    return SignInFile(settings.store.data_dir, settings.matrix.user_id).load().is_signed_in
 
 
 def _rules(settings: Settings) -> InviteRules:

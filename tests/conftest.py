@@ -17,7 +17,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 settings.register_profile("quick", settings.get_profile("patient"), max_examples=25)
 _NEEDS = {
-    "synapse": {"homeserver", "limited"},
+    "synapse": {"homeserver", "limited", "oauth_homeserver"},
     "postgres": {"_postgres_of_the_session", "postgresql"},
     "node": {"element_host"},
     "browser": {"chromium"},
@@ -25,6 +25,7 @@ _NEEDS = {
 pytest_plugins = [
     "support.element_fixtures",
     "support.matrix_fixtures",
+    "support.oauth_fixtures",
     "support.postgres_fixtures",
     "support.store_fixtures",
 ]

@@ -11,6 +11,7 @@ from typing import NoReturn
 from bot import __version__
 from bot.cli import bot, database, outbox, queries
 from bot.cli import device_keys as keys
+from bot.cli import login as sign_in
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     )
     maintainers.add_argument("file", metavar="FILE", type=Path, help='a MAINTAINERS file; "-" is standard input')
     maintainers.add_argument("paths", metavar="PATH", nargs="+", help="from the root of the tree; it need not exist")
+    _add_login(verbs)
     _add_outbox(verbs)
     _add_database(verbs)
     _add_keys(verbs)
@@ -113,6 +115,14 @@ def _add_demo(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
         const=8088,
         help="run only the sample Patchwork server, for `patchbot run` to watch; default port: 8088",
     )
+
+
+def _add_login(verbs: "_Verbs[argparse.ArgumentParser]") -> None:
+    login = _add(verbs, "login", sign_in.login, "sign the bot in in a browser, instead of with a password")
+    logout = _add(verbs, "logout", sign_in.logout, "end the sign-in of `login`, and delete its tokens; keeps all keys")
+    logout.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    for verb in (login, logout):
+        _takes_config(verb)
 
 
 def _add_outbox(verbs: "_Verbs[argparse.ArgumentParser]") -> None:

@@ -8,10 +8,14 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from bot.cli.streams import TypedLines
 from bot.errors import ConfigError
 from bot.text import printable
+
+if TYPE_CHECKING:
+    from bot.config import Settings
 
 _HEALTHCHECK_SECONDS = 10.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # where it listens, not we
@@ -82,9 +86,22 @@ def check_config(arguments: argparse.Namespace) -> int:
     subscriptions = room_queries(settings)
     for sentence in sentences(settings, subscriptions, agent):
         print(printable(sentence))
-    for note in notes(settings, subscriptions, os.environ.get(SECRETS_VARIABLE) or None):
+    secrets, is_signed_in = os.environ.get(SECRETS_VARIABLE) or None, _is_signed_in(settings)
+    for note in notes(settings, subscriptions, secrets, is_signed_in=is_signed_in):
         print(printable(f"Note: {note}"))
     return 0
+
+
+def _is_signed_in(settings: "Settings") -> bool:
+    """Return whether there is a sign-in to use; the file of another user cannot be read."""
+    from bot.errors import StoreError
+    from bot.matrix.oauth_tokens import SignInFile
+
+    try:
+        return SignInFile(settings.store.data_dir, settings.matrix.user_id).load().is_signed_in
+    except StoreError as error:
+        print(printable(f"Note: {error}."))
+        return False
 
 
 def healthcheck(arguments: argparse.Namespace) -> int:

@@ -12,12 +12,11 @@ import structlog
 
 from bot.clock import Clock
 from bot.config import Settings
-from bot.errors import ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError, UserError
+from bot.errors import Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import DeviceId, EventId, NoticeKey, RoomId, TxnId
 from bot.incidents import Incidents
 from bot.lease import UNLIMITED, Permit
 from bot.matrix import answer_limits as readings
-from bot.matrix import device as devices
 from bot.matrix import requests, wire
 from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.content import (
@@ -35,6 +34,7 @@ from bot.matrix.encryption import DeviceLost, Encryption, EncryptionContext
 from bot.matrix.http import HomeserverHttp, Parsed
 from bot.matrix.identity import SigningAccount, confirmed
 from bot.matrix.invitations import ProvenInvitation, proven_invitation
+from bot.matrix.login import Login
 from bot.matrix.model import Content, Event, MatrixResponse, MessagesPage, OmittedPart, SyncAnswer, TimelineGap
 from bot.matrix.picture_content import picture_content, without_picture
 from bot.matrix.picture_uploads import PictureUploads
@@ -75,15 +75,12 @@ class MatrixClient:
         self, settings: Settings, clock: Clock, deadlines: Deadlines | None = None, permit: Permit = UNLIMITED
     ) -> None:
         self.user = settings.matrix.user_id
-        self._account = settings.matrix
         self._clock = clock
-        self._folder = settings.store.data_dir
         self.deadlines = deadlines or Deadlines()
         self.incidents = Incidents(clock)
-        self._device: Device | None = None
-        self._logging_in = asyncio.Lock()
         self._sending: defaultdict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._carrier = HomeserverHttp(settings, clock, self.deadlines.request_seconds, permit)
+        self._login = Login(settings, self._carrier, clock)
         folder, patience = settings.store.data_dir, self.deadlines.key_seconds
         self._pictures = PictureUploads(self.ask)
         self.encryption = Encryption(EncryptionContext(self.ask, clock, folder, patience, self.incidents))
@@ -95,6 +92,7 @@ class MatrixClient:
     async def __aexit__(self, *_: object) -> None:
         """Close the connections; the device stays logged in."""
         await self.encryption.close()
+        await self._login.close()
         await self._carrier.close()
 
     def abort(self) -> None:
@@ -116,8 +114,26 @@ class MatrixClient:
 
     @property
     def device(self) -> DeviceId:
-        """The device that is logged in; "" before the login."""
+        """The device that is logged in, as far as its transaction ids are concerned; "" before the login.
+
+        A homeserver forgets those with a sign-in, so a device that signed in again counts as another one.
+        """
+        if self._device is None or self._login.sign_ins < 2:
+            return self._device_id
+        return DeviceId(f"{self._device_id}~{self._login.sign_ins}")
+
+    @property
+    def _device(self) -> Device | None:
+        return self._login.device
+
+    @property
+    def _device_id(self) -> DeviceId:
         return self._device.id if self._device else DeviceId("")
+
+    @property
+    def sign_in_problem(self) -> str:
+        """Why the sign-in cannot be renewed at present; "" if it can."""
+        return self._login.problem
 
     def homeserver_now(self) -> datetime:
         """Return the time of the homeserver's clock (UTC), estimated from its responses."""
@@ -133,7 +149,7 @@ class MatrixClient:
             Temporary: it cannot be reached now.
             StoreError: the keys cannot be read or written.
         """
-        await self._ensure_device()
+        await self._login.establish()
         try:
             await self.encryption.begin(self.owner)
         except DeviceLost as lost:
@@ -149,15 +165,10 @@ class MatrixClient:
 
     async def _replace_device(self, lost: DeviceLost) -> None:
         """Log in with a new device, and delete the old one, which cannot be trusted any more."""
-        if self._account.access_token:
-            raise ConfigError(
-                "matrix.access_token",
-                f"{lost}, and with a token the bot cannot make a new device: give it a token of a new login, "
-                "or the password",
-            )
-        old = self.device
+        await self._login.require_new_device(lost)
+        old = self._device_id
         _log.error("device.replaced", device=old, reason=str(lost))
-        await self._use_password(None)
+        await self._login.use_password(None)
         await self.encryption.begin(self.owner)
         try:
             await confirmed(self.ask, self.owner, requests.delete_devices([old]))
@@ -180,8 +191,7 @@ class MatrixClient:
     @property
     def owner(self) -> SigningAccount:
         """Our device, with the password that authorizes changes to its keys."""
-        password = self._account.password
-        return SigningAccount(self.user, self.device, password.get_secret_value() if password else None)
+        return SigningAccount(self.user, self._device_id, self._login.password, self._login.account_page)
 
     async def use_stored_device(self) -> None:
         """Use the stored device without any change; for operators.
@@ -191,64 +201,7 @@ class MatrixClient:
             Temporary: the homeserver cannot be reached now.
             LoggedOut: the homeserver does not know the device.
         """
-        token = self._account.access_token
-        stored = await asyncio.to_thread(devices.load, self._folder)
-        if token is None and (stored is None or stored.user != self.user):
-            raise UserError("the bot has not logged in yet: let it run once first")
-        if token is not None and (stored is None or stored.token != token.get_secret_value()):
-            await self._use_token(token.get_secret_value())
-            return
-        self._device = stored
-
-    async def _ensure_device(self) -> None:
-        """Use the stored device, or log in with a new one."""
-        if self._account.access_token:
-            await self._use_token(self._account.access_token.get_secret_value())
-            return
-        stored = await asyncio.to_thread(devices.load, self._folder)
-        if stored is None or stored.user != self.user:
-            await self._use_password(None)
-            return
-        self._device = stored
-        try:
-            await self._who_am_i(stored.token)
-        except LoggedOut as error:
-            await self._use_password(stored.id if error.soft else None)
-
-    async def _use_token(self, token: str) -> None:
-        try:
-            answer = await self._who_am_i(token)
-        except (LoggedOut, Forbidden) as error:
-            raise ConfigError("matrix.access_token", f"the homeserver does not accept it ({error})") from error
-        user = wire.text(answer, "user_id")
-        if user != self.user:
-            raise ConfigError("matrix.access_token", f"belongs to {user}, not to {self.user}")
-        await self._keep(Device(self.user, DeviceId(wire.text(answer, "device_id")), token))
-
-    async def _use_password(self, device: DeviceId | None) -> Device:
-        """Log in with *device*, or with a new one if it is None."""
-        if self._account.password is None:
-            raise ConfigError("matrix.password", "is required to log in, but not set")
-        request = requests.login(self.user, self._account.password.get_secret_value(), device)
-        try:
-            answer = await self._carrier.answer(request, None, _as_it_is)
-        except Permanent as error:
-            raise ConfigError("matrix.password", f"the homeserver refuses to log {self.user} in ({error})") from error
-        user = wire.text(answer, "user_id")
-        if user != self.user:
-            raise ConfigError("matrix.user_id", f"the homeserver calls this account {user}")
-        token = wire.text(answer, "access_token")
-        logged_in = Device(self.user, DeviceId(wire.text(answer, "device_id")), token)
-        await self._keep(logged_in)
-        _log.info("login.succeeded", user=self.user, device=logged_in.id)
-        return logged_in
-
-    async def _who_am_i(self, token: str) -> Content:
-        return await self._carrier.answer(requests.who_am_i(), token, _as_it_is)
-
-    async def _keep(self, device: Device) -> None:
-        await asyncio.to_thread(devices.save, self._folder, device)
-        self._device = device
+        await self._login.use_stored()
 
     # The `Chat` port
 
@@ -478,29 +431,15 @@ class MatrixClient:
 
     async def _ask_as_device(self, request: MatrixRequest, parse: Callable[[MatrixResponse], Parsed]) -> Parsed:
         """Send *request*, and return the response converted by *parse*; log in again, once, after a soft logout."""
-        device = self._device
-        if device is None:
-            raise Temporary("not logged in yet")
+        device = await self._login.current()
         try:
             return await self._carrier.answer(request, device.token, parse)
         except LoggedOut as error:
-            if not error.soft or self._account.password is None:
-                raise LoggedOut(
-                    f"the homeserver has ended the session of {self.user}, device {device.id} ({error}); "
-                    "the next start logs in again"
-                ) from error
-            again = await self._logged_in_again(device)
+            again = await self._login.again(device, error)
         try:
             return await self._carrier.answer(request, again.token, parse)
         except LoggedOut as error:
             raise Temporary(f"logged out again right after a new login: {error}") from error
-
-    async def _logged_in_again(self, stale: Device) -> Device:
-        """Log in again with the same device, so that transaction ids stay valid; concurrent callers share one login."""
-        async with self._logging_in:
-            if self._device is None or self._device == stale:
-                return await self._use_password(stale.id)
-            return self._device
 
 
 def _as_it_is(answer: MatrixResponse) -> Content:

@@ -1,4 +1,4 @@
-"""Transport of requests to a homeserver; the only module that uses nio's client.
+"""Transport of requests to a homeserver and its authorization server; the only module that uses nio's client.
 
 nio's own methods are not used, because they retry by themselves, drop what they cannot parse, and return errors in a
 form that is easily mistaken for success. Here a response is bytes, limited in size while they stream, and judged by
@@ -20,7 +20,8 @@ import aiohttp
 import aiohttp_socks
 import nio
 
-from bot import metrics
+from bot import __version__, metrics
+from bot.backoff import retry_after_in
 from bot.clock import Clock
 from bot.config import Settings
 from bot.errors import ConfigError, Temporary
@@ -29,10 +30,13 @@ from bot.matrix import wire
 from bot.matrix.answer_reader import MatrixResponseReader, MatrixResponseTooLarge
 from bot.matrix.content import encoded
 from bot.matrix.model import MatrixResponse
+from bot.matrix.oauth import OAuthRequest, OAuthResponse
 from bot.matrix.requests import MatrixRequest
 from bot.unpacking import body_of, unpacked
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024  # of a response that is not parsed while it arrives
+MAX_OAUTH_BYTES = 64 * 1024
+OAUTH_SECONDS = 15.0
 LARGE_BYTES = 128 * 1024  # takes longer to parse than the event loop may block
 _STEP_BYTES = 64 * 1024  # takes a few milliseconds to parse
 _NETWORK_ERRORS = (
@@ -145,8 +149,7 @@ class HomeserverHttp:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         data = encoded(request.body) if request.body is not None else request.data
-        if not self._nio.client_session:
-            self._nio.client_session = self._session()
+        self._session()
         self._permit.check()
         unlimited = aiohttp.ClientTimeout()  # the caller's deadline is the only one
         response = await self._nio.send(request.method, request.path, data, headers, timeout=unlimited)
@@ -158,7 +161,52 @@ class HomeserverHttp:
             except zlib.error as error:
                 raise Temporary(str(error)) from error
 
+    async def exchange(self, request: OAuthRequest) -> OAuthResponse:
+        """Return the response to a request to the authorization server, which may be on another host.
+
+        Raises:
+            Temporary: there is none.
+        """
+        self.requests += 1
+        try:
+            async with asyncio.timeout(OAUTH_SECONDS):
+                response = await self._oauth_response(request)
+        except TimeoutError as error:
+            metrics.MATRIX_REQUESTS.labels("oauth", "none").inc()
+            raise Temporary(f"no answer from the authorization server within {OAUTH_SECONDS:g} s") from error
+        except (*_NETWORK_ERRORS, ValueError) as error:  # ValueError: an address that aiohttp cannot use
+            metrics.MATRIX_REQUESTS.labels("oauth", "none").inc()
+            raise Temporary(_in_words(error)) from error
+        metrics.MATRIX_REQUESTS.labels("oauth", str(response.status)).inc()
+        return response
+
+    async def _oauth_response(self, request: OAuthRequest) -> OAuthResponse:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": f"patchwork-matrix-bot/{__version__}",
+        }
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        method = "GET" if request.body is None else "POST"
+        async with self._session().request(
+            method, request.url, data=request.body, ssl=self._nio.ssl, headers=headers
+        ) as response:
+            try:
+                body = await _body(response, MAX_OAUTH_BYTES)
+            except zlib.error as error:
+                raise Temporary(str(error)) from error
+            retry_after = retry_after_in(response.headers)
+            return OAuthResponse(response.status, response.content_type.lower(), body, retry_after)
+
     def _session(self) -> aiohttp.ClientSession:
+        """Return the connections, which nio shares."""
+        if not self._nio.client_session:
+            self._nio.client_session = self._new_session()
+        session: aiohttp.ClientSession = self._nio.client_session
+        return session
+
+    def _new_session(self) -> aiohttp.ClientSession:
         """Return connections that reject redirects, which would send our requests, even passwords, anywhere.
 
         They do not decompress automatically, as nio's own session does with responses of any size.
@@ -199,11 +247,12 @@ class HomeserverHttp:
             self.ahead = theirs - self._clock.now()
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
+async def _body(response: aiohttp.ClientResponse, max_bytes: int = MAX_ANSWER_BYTES) -> bytes:
     """Return the decompressed body, up to the limit."""
-    body = await body_of(response.content.iter_any(), MAX_ANSWER_BYTES, is_packed=_is_packed(response))
+    body = await body_of(response.content.iter_any(), max_bytes, is_packed=_is_packed(response))
     if body is None:
-        raise Temporary(f"the answer is larger than {MAX_ANSWER_BYTES // 1024 // 1024} MiB")
+        size = f"{max_bytes >> 20} MiB" if max_bytes >> 20 else f"{max_bytes >> 10} KiB"
+        raise Temporary(f"the answer is larger than {size}")
     return body
 
 

@@ -15,11 +15,13 @@ from bot.matrix.crypto.account import stored_device_keys
 from bot.matrix.crypto.devices import device_keys_in, signed_part
 from bot.matrix.keyring import Keyring, Seeds, new_seeds
 from bot.matrix.model import Content
+from bot.matrix.oauth import RESET_ACTION
 from bot.matrix.requests import MatrixRequest
 from bot.matrix.wire import Challenge
 
 Ask = Callable[[MatrixRequest], Awaitable[Content]]
 _PASSWORD = "m.login.password"  # noqa: S105  # a type of authentication
+_ON_A_PAGE = frozenset({"m.oauth", RESET_ACTION})
 RESET_WORDS = (
     "an operator can make a new one, or restore the bot's: stop the bot, and run `patchbot keys reset`, "
     "or `patchbot keys restore`"
@@ -29,11 +31,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SigningAccount:
-    """The account that signs, its device, and the *password* that authorizes it, if there is one."""
+    """The account that signs, its device, and the *password* that authorizes it, if there is one.
+
+    *account_page* is where a person manages the account in a browser, "" if nowhere.
+    """
 
     user: UserId
     device: DeviceId
     password: str | None
+    account_page: str = ""
 
     def __repr__(self) -> str:
         """Return a description without the password."""
@@ -50,6 +56,12 @@ async def confirmed(ask: Ask, owner: SigningAccount, request: MatrixRequest) -> 
     try:
         return await ask(request)
     except Challenge as challenge:
+        if not challenge.ways.isdisjoint(_ON_A_PAGE):
+            page = challenge.page or _reset_page(owner.account_page)
+            raise Permanent(
+                f"the homeserver wants a person to approve this on its own page: {page}; approve it there, and "
+                "then run `patchbot keys reset` again, within some minutes"
+            ) from challenge
         if _PASSWORD not in challenge.ways:
             raise Permanent(
                 "the homeserver requires a confirmation in a browser, which the bot cannot give"
@@ -61,6 +73,13 @@ async def confirmed(ask: Ask, owner: SigningAccount, request: MatrixRequest) -> 
         return await ask(again)
     except Challenge as challenge:
         raise Permanent("the homeserver does not accept the password") from challenge
+
+
+def _reset_page(account_page: str) -> str:
+    """Return the address at which a person approves a new identity (specification, "Account management")."""
+    if not account_page:
+        return "the account page of the homeserver"
+    return f"{account_page}{'&' if '?' in account_page else '?'}action={RESET_ACTION}"
 
 
 async def sign_device(ask: Ask, owner: SigningAccount, folder: Path, own: Content) -> None:

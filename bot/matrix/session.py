@@ -98,7 +98,11 @@ class Session:
         """Return a sentence for each problem of the bot's device or its rooms."""
         refusal = self._client.encryption.refusal
         unsigned = (f"The bot's device is not signed, so others see a warning: {refusal}.",) if refusal else ()
-        return (*unsigned, *self._membership.status())
+        problem = self._client.sign_in_problem
+        expiring = (
+            (f"The bot's sign-in at the homeserver cannot be renewed: {cut(problem, MAX_REASON)}.",) if problem else ()
+        )
+        return (*unsigned, *expiring, *self._membership.status())
 
     def room_names(self) -> dict[RoomId, tuple[str, ...]]:
         """Return the rooms that the bot is in, each with its name and its alias, as far as it has them."""

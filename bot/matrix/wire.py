@@ -23,6 +23,7 @@ from bot.matrix.model import (
     SyncAnswer,
     ToDeviceEvent,
 )
+from bot.matrix.oauth import RESET_ACTION, is_address
 from bot.text import printable, storable
 
 _MAX_RETRY_AFTER = timedelta(hours=6)
@@ -34,12 +35,16 @@ _NO_TOKEN = frozenset({"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"})
 
 
 class Challenge(Permanent):
-    """A demand for authentication; *ways* are the single stages that would suffice."""
+    """A demand for authentication; *ways* are the single stages that would suffice.
 
-    def __init__(self, reason: str, session: str | None, ways: frozenset[str]) -> None:
+    *page* is the address at which a person can approve the request in a browser; "" if there is none.
+    """
+
+    def __init__(self, reason: str, session: str | None, ways: frozenset[str], page: str = "") -> None:
         super().__init__(reason)
         self.session = session
         self.ways = ways
+        self.page = page
 
 
 def judge(status: int, retry_after: str, body: bytes) -> Content:
@@ -183,7 +188,10 @@ def _challenge(answer: Content, reason: str) -> Challenge:
     """Return the authentication that is demanded (specification, "User-Interactive Authentication API")."""
     stages = (flow.get("stages") for flow in _listed(answer, "flows"))
     single = (each[0] for each in stages if isinstance(each, list) and len(each) == 1)
-    return Challenge(reason, _text(answer, "session"), frozenset(way for way in single if isinstance(way, str)))
+    pages = (_text(_mapping(_mapping(answer, "params"), stage), "url") for stage in ("m.oauth", RESET_ACTION))
+    page = next((each for each in pages if each and is_address(each, allow_http=False)), "")
+    ways = frozenset(way for way in single if isinstance(way, str))
+    return Challenge(reason, _text(answer, "session"), ways, page)
 
 
 def _joined(room: RoomId, raw: Content) -> JoinedRoom:

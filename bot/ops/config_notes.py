@@ -30,9 +30,14 @@ _FORGES = (
 )
 
 
-def notes(settings: Settings, subscriptions: Sequence[RoomQuery], secrets: str | None = None) -> Iterator[str]:
-    """Yield a sentence for each doubt about *settings*; *secrets* is the secrets directory, None without one."""
-    yield from _of_account(settings.matrix)
+def notes(
+    settings: Settings, subscriptions: Sequence[RoomQuery], secrets: str | None = None, *, is_signed_in: bool = False
+) -> Iterator[str]:
+    """Yield a sentence for each doubt about *settings*; *secrets* is the secrets directory, None without one.
+
+    *is_signed_in* is true if somebody signed in with `patchbot login`.
+    """
+    yield from _of_account(settings.matrix, is_signed_in=is_signed_in)
     yield from _of_instances(settings)
     yield from _of_addresses(settings)
     yield from _of_files(settings, secrets)
@@ -42,7 +47,7 @@ def notes(settings: Settings, subscriptions: Sequence[RoomQuery], secrets: str |
     yield from _repeated(subscriptions)
 
 
-def _of_account(matrix: MatrixSettings) -> Iterator[str]:
+def _of_account(matrix: MatrixSettings, *, is_signed_in: bool) -> Iterator[str]:
     """Yield notes on placeholders of the example, which no server is behind, and on what the bot logs in with."""
     host, server = urlsplit(matrix.homeserver).hostname or "", matrix.user_id.partition(":")[2]
     admins = [("matrix.admins", admin.partition(":")[2]) for admin in matrix.admins]
@@ -50,11 +55,14 @@ def _of_account(matrix: MatrixSettings) -> Iterator[str]:
     keys = list(dict.fromkeys(key for key, name in left if name == _EXAMPLE or name.endswith(f".{_EXAMPLE}")))
     if keys:
         yield f"{_EXAMPLE} is only the example's server; replace it in {', '.join(keys)}."
-    if not matrix.has_secret:
+    if not matrix.has_secret and not is_signed_in:
         yield (
-            "neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, "
-            "from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory."
+            "neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the "
+            "environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory, or a sign-in: run `patchbot login`."
         )
+    if matrix.has_secret and is_signed_in:
+        used = "matrix.access_token" if matrix.access_token else "matrix.password"
+        yield f"somebody signed in with `patchbot login`, but {used} is set, and the bot uses that."
     if matrix.password and matrix.access_token:
         yield (
             "both matrix.access_token and matrix.password are set: the bot uses the token, and the password only to "

@@ -42,7 +42,7 @@ def test_it_says_what_would_be_done(folder: Path, capsys: pytest.CaptureFixture[
             "Serves its status on 127.0.0.1:9199: / for people, /livez, /readyz and /metrics for programs.",
             "Logs at level info and above, as lines of text.",
             "Note: example.org is only the example's server; replace it in matrix.homeserver, matrix.user_id.",
-            "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory.",  # noqa: E501  # as it is printed
+            "Note: neither matrix.password nor matrix.access_token is set here; `patchbot run` needs one of them, from the environment (PATCHBOT_MATRIX__PASSWORD) or the secrets directory, or a sign-in: run `patchbot login`.",  # noqa: E501  # as it is printed
         ]
     )
 

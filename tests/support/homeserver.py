@@ -33,12 +33,15 @@ class Homeserver:
     port: int
     name: str = "hs.test"
     messages_per_second: float | None = None  # of an account, with a burst of ten; None is no limit
+    authorization_server: str = ""  # the address of one that everybody signs in at, instead of by a password
     _secret: str = field(default_factory=lambda: secrets.token_hex(16))
     _process: "subprocess.Popen[bytes] | None" = None
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=NO_TLS, trust_env=False, timeout=120))
 
     @classmethod
-    def install(cls, folder: Path, messages_per_second: float | None = None) -> "Homeserver":
+    def install(
+        cls, folder: Path, messages_per_second: float | None = None, authorization_server: str = ""
+    ) -> "Homeserver":
         """A homeserver in *folder*, ready to be started.
 
         Raises:
@@ -46,7 +49,7 @@ class Homeserver:
         """
         if not PYTHON.exists():
             raise FileNotFoundError(f"{PYTHON} is missing: these tests need a homeserver, `make test` installs it")
-        server = cls(folder, a_free_port(), messages_per_second=messages_per_second)
+        server = cls(folder, a_free_port(), "hs.test", messages_per_second, authorization_server)
         (folder / "log.json").write_text(json.dumps(_LOG))
         (folder / "homeserver.json").write_text(json.dumps(server._config()))
         key = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
@@ -99,6 +102,9 @@ class Homeserver:
 
     def register(self, user: str, password: str) -> str:
         """Make an account; its whole user id."""
+        if self.authorization_server:
+            self.tell("provision_user", localpart=user)
+            return f"@{user}:{self.name}"
         url = f"{self.url}/_synapse/admin/v1/register"
         nonce = self._http.get(url).raise_for_status().json()["nonce"]
         text = f"{nonce}\0{user}\0{password}\0notadmin"
@@ -106,6 +112,17 @@ class Homeserver:
         account = {"nonce": nonce, "username": user, "password": password, "admin": False, "mac": mac}
         answer = self._http.post(url, json=account).raise_for_status().json()
         return str(answer["user_id"])
+
+    @property
+    def secret(self) -> str:
+        """What the authorization server and the homeserver know each other by."""
+        return self._secret
+
+    def tell(self, action: str, **content: object) -> None:
+        """Do as the authorization server does when something happens to an account or its devices."""
+        headers = {"Authorization": f"Bearer {self._secret}"}
+        url = f"{self.url}/_synapse/mas/{action}"
+        self._http.post(url, json=content, headers=headers).raise_for_status()
 
     def _is_healthy(self) -> bool:
         try:
@@ -156,7 +173,14 @@ class Homeserver:
             "rc_joins_per_room": _NO_LIMIT,
             "rc_invites": {"per_room": _NO_LIMIT, "per_user": _NO_LIMIT, "per_issuer": _NO_LIMIT},
             "rc_room_creation": _NO_LIMIT,
+            **self._delegation(),
         }
+
+    def _delegation(self) -> dict[str, object]:
+        if not self.authorization_server:
+            return {}
+        service = {"enabled": True, "endpoint": self.authorization_server, "secret": self._secret}
+        return {"matrix_authentication_service": service, "password_config": {"enabled": False}}
 
 
 def a_free_port() -> int:
