@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bot.cli.database import quiet_log
-from bot.errors import ConfigError, UserError
+from bot.errors import ConfigError, Temporary, UserError
 from bot.text import printable
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def login(arguments: argparse.Namespace) -> int:
 
     async def signed_in() -> "DeviceId":
         async with _context(settings) as around:
-            return await SigningIn(around, _say).run()
+            try:
+                return await SigningIn(around, _say).run()
+            except Temporary as error:
+                raise Temporary(f"{error}; run `patchbot login` again later, it goes on where it was") from error
 
     quiet_log()
     settings = load(arguments.config, os.environ)

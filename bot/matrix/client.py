@@ -439,7 +439,7 @@ class MatrixClient:
         try:
             return await self._carrier.answer(request, again.token, parse)
         except LoggedOut as error:
-            raise Temporary(f"logged out again right after a new login: {error}") from error
+            raise Temporary(self._login.refused_again(error)) from error
 
 
 def _as_it_is(answer: MatrixResponse) -> Content:

@@ -176,7 +176,7 @@ class HomeserverHttp:
             raise Temporary(f"no answer from the authorization server within {OAUTH_SECONDS:g} s") from error
         except (*_NETWORK_ERRORS, ValueError) as error:  # ValueError: an address that aiohttp cannot use
             metrics.MATRIX_REQUESTS.labels("oauth", "none").inc()
-            raise Temporary(_in_words(error)) from error
+            raise Temporary(request.redacted(_in_words(error))) from None  # a redirect may repeat what was sent
         metrics.MATRIX_REQUESTS.labels("oauth", str(response.status)).inc()
         return response
 

@@ -144,6 +144,12 @@ class Login:
                 return await self.use_password(refused.id)
             return self._device
 
+    def refused_again(self, error: LoggedOut) -> str:
+        """Return the reason why the homeserver does not accept even a new access token."""
+        if self._tokens is None:
+            return f"logged out again right after a new login: {error}"
+        return f"{sign_in.refused_anew(error)}; if that lasts, sign in again with `patchbot login`"
+
     async def require_new_device(self, lost: BotError) -> None:
         """Raise an error if only a person can make a new device, now that the keys of this one are lost.
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from bot.errors import Permanent, Temporary
 from bot.ids import DeviceId
@@ -50,6 +50,12 @@ class OAuthRequest:
     def __repr__(self) -> str:
         """Return a description without the body."""
         return f"OAuthRequest({self.url})"
+
+    def redacted(self, words: str) -> str:
+        """Return *words* of a server without the secrets that it was sent."""
+        for secret in self.secrets:
+            words = words.replace(secret, "…").replace(quote(secret, safe=""), "…")
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +171,12 @@ def judge(request: OAuthRequest, response: OAuthResponse) -> Content:
         if answer is None and response.body.strip():
             raise Temporary("the answer of the authorization server is not JSON")
         return answer or {}
-    code, description = _word(answer, "error"), _word(answer, "error_description")
-    for secret in request.secrets:
-        code, description = code.replace(secret, "…"), description.replace(secret, "…")
-    status = f"HTTP {response.status}"
+    code, description = (request.redacted(_word(answer, key)) for key in ("error", "error_description"))
+    status = f"HTTP {response.status} from the authorization server"
     if response.status in {408, 425, 429} or response.status >= 500 or code in _PASSES:
-        raise Temporary(" ".join(filter(None, (status, shown(code)))), response.retry_after)
+        raise Temporary(f"{status} ({shown(code)})" if code else status, response.retry_after)
     if not code:
-        raise Temporary(f"{status}, which is not an answer of an authorization server", response.retry_after)
+        raise Temporary(f"{status}, without an error code of its own", response.retry_after)
     raise OAuthRefused(shown(code), shown(description))
 
 
@@ -247,10 +251,20 @@ def is_address(url: str, *, allow_http: bool) -> bool:
     )
 
 
-def is_without_oauth(response: OAuthResponse) -> bool:
-    """Return whether this is a homeserver's own word that it does not know the path of the metadata."""
+def metadata_in(response: OAuthResponse) -> Content | None:
+    """Return the metadata in a homeserver's response, None if it says itself that it does not know their path.
+
+    Raises:
+        Temporary: it is neither; the homeserver may be down, or something else has answered.
+    """
     answer = _object(response)
-    return response.status in {400, 404, 405} and answer is not None and str(answer.get("errcode")) in _NO_SUCH_PATH
+    if 200 <= response.status < 300 and answer is not None:
+        return answer
+    code = _word(answer, "errcode")
+    if response.status in {400, 404, 405} and code in _NO_SUCH_PATH:
+        return None
+    what = "is not JSON" if 200 <= response.status < 300 else f"is HTTP {response.status} {shown(code)}".rstrip()
+    raise Temporary(f"the homeserver's answer on its authorization server {what}", response.retry_after)
 
 
 def client_id(answer: Content) -> str:
@@ -259,7 +273,7 @@ def client_id(answer: Content) -> str:
     Raises:
         Permanent: there is none, or it comes with a secret that every request would need.
     """
-    client, method = _secret(answer, "client_id"), answer.get("token_endpoint_auth_method", "none")
+    client, method = text_of(answer, "client_id"), answer.get("token_endpoint_auth_method", "none")
     if client is None:
         raise Permanent("the authorization server registered the bot without a client_id")
     if method != "none":
@@ -273,10 +287,11 @@ def tokens(answer: Content) -> Tokens:
     Raises:
         Temporary: there are none.
     """
-    access, kind = _secret(answer, "access_token"), answer.get("token_type")
+    access, kind = text_of(answer, "access_token"), answer.get("token_type")
     if access is None or not isinstance(kind, str) or kind.lower() != "bearer":
         raise Temporary("the answer of the authorization server has no access token")
-    return Tokens(access, _secret(answer, "refresh_token"), seconds(answer, "expires_in"))
+    lifetime = seconds(answer, "expires_in")
+    return Tokens(access, text_of(answer, "refresh_token"), None if lifetime is None else max(lifetime, 1.0))
 
 
 def seconds(answer: Content, key: str) -> float | None:
@@ -289,17 +304,12 @@ def seconds(answer: Content, key: str) -> float | None:
     return float(min(value, _MAX_LIFETIME))
 
 
-def _secret(answer: Content, key: str) -> str | None:
-    """Return a token, a code or an id, which has only visible ASCII characters (RFC 6749, appendix A)."""
+def text_of(answer: Content, key: str) -> str | None:
+    """Return a token, a code or an id, which has only printable ASCII characters (RFC 6749, appendix A), or None."""
     value = answer.get(key)
     if isinstance(value, str) and value.isascii() and value.isprintable() and 0 < len(value) <= _MAX_WORD:
         return value
     return None
-
-
-def text_of(answer: Content, key: str) -> str | None:
-    """Return a code or an id in an answer; None if there is none that could be sent back."""
-    return _secret(answer, key)
 
 
 def _word(answer: Content | None, key: str) -> str:

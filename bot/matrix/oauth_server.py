@@ -49,13 +49,10 @@ class OAuthServer:
 
     async def _discovered(self) -> ServerMetadata:
         for path in (oauth.STABLE_PATH, oauth.UNSTABLE_PATH):
-            request = OAuthRequest(self._homeserver.rstrip("/") + path)
-            response = await self._http.exchange(request)
-            if oauth.is_without_oauth(response):
-                continue
-            answer = oauth.judge(request, response)
-            is_unstable = path == oauth.UNSTABLE_PATH
-            return oauth.server_metadata(answer, allow_http=self.allow_http, is_unstable=is_unstable)
+            response = await self._http.exchange(OAuthRequest(self._homeserver.rstrip("/") + path))
+            if (answer := oauth.metadata_in(response)) is not None:
+                is_unstable = path == oauth.UNSTABLE_PATH
+                return oauth.server_metadata(answer, allow_http=self.allow_http, is_unstable=is_unstable)
         raise WithoutOAuth(oauth.NO_OAUTH_WORDS)
 
     async def ask(self, request: OAuthRequest) -> Content:

@@ -94,21 +94,27 @@ async def _confirmed(around: SignInContext, sign_in: SignIn) -> AccessTokens:
     tokens = around.tokens(sign_in, "unconfirmed")
     try:
         await _check_owner(around, tokens)
-    except SignInRefused:
-        try:
-            await around.server.revoke(tokens.sign_in)
-        except TransportError as error:
-            _log.warning("sign_in.not_revoked", reason=str(error))
+    except SignInRefused as refused:
+        is_ended = await _ended(around, tokens.sign_in)
         await around.save(replace(await around.load(), unconfirmed=None, pending=None))
+        if not is_ended:
+            raise SignInRefused(f"{refused.reason}; that sign-in goes on: end it on the account's page") from refused
         raise
     sign_ins = await around.load()
     await around.save(sign_ins.confirmed(tokens.sign_in))
     if (old := sign_ins.current) is not None and old.device != sign_in.device:
-        try:  # a server ends the earlier sign-ins of the same device by itself
-            await around.server.revoke(old)
-        except TransportError as error:
-            _log.warning("sign_in.not_revoked", reason=str(error))
+        await _ended(around, old)  # a server ends the earlier sign-ins of the same device by itself
     return around.tokens(tokens.sign_in, "current")
+
+
+async def _ended(around: SignInContext, sign_in: SignIn) -> bool:
+    """End a sign-in that is of no use any more, and return whether the server did it."""
+    try:
+        await around.server.revoke(sign_in)
+    except TransportError as error:
+        _log.warning("sign_in.not_revoked", device=sign_in.device, reason=str(error))
+        return False
+    return True
 
 
 async def _check_owner(around: SignInContext, tokens: AccessTokens) -> None:
@@ -137,7 +143,12 @@ async def _who_am_i(http: HomeserverHttp, tokens: AccessTokens) -> Content:
     try:
         return await http.answer(requests.who_am_i(), token, content)
     except LoggedOut as error:
-        raise Temporary(f"the homeserver does not accept an access token that is new: {error}") from error
+        raise Temporary(refused_anew(error)) from error
+
+
+def refused_anew(error: LoggedOut) -> str:
+    """Return words for a refusal of an access token that was just renewed."""
+    return f"the homeserver does not accept a new access token ({error})"
 
 
 def _shown(value: object) -> str:
@@ -153,6 +164,7 @@ class SigningIn:
     def __init__(self, around: SignInContext, say: _Say) -> None:
         self._around = around
         self._say = say
+        self._device: tuple[DeviceId, int] | None = None  # the same for each code, with the number of its sign-in
 
     async def run(self) -> DeviceId:
         """Sign in, or go on with a sign-in that was interrupted, and return the device.
@@ -209,9 +221,12 @@ class SigningIn:
         sign_ins, now = await self._around.load(), self._around.clock.now().timestamp()
         metadata = await self._around.server.metadata()
         before = sign_ins.pending
+        if before is not None:
+            self._device = before.device, before.number
         if before is not None and before.issuer == metadata.issuer and now < before.expires_at:
             return before
-        device, number = await self._device(sign_ins)
+        self._device = self._device or await self._chosen_device(sign_ins)
+        device, number = self._device
         client = oauth.client_id(await self._around.server.ask(oauth.registration(metadata)))
         answer = await self._authorization(client, device)
         grant = grants.device_grant(answer, allow_http=self._around.server.allow_http)
@@ -240,10 +255,8 @@ class SigningIn:
                 raise
         return await server.ask(oauth.device_authorization(metadata, client, metadata.scope_of(device, other=True)))
 
-    async def _device(self, sign_ins: SignIns) -> tuple[DeviceId, int]:
+    async def _chosen_device(self, sign_ins: SignIns) -> tuple[DeviceId, int]:
         """Return the device to sign in, the last one if its keys are there, and the number of this sign-in."""
-        if sign_ins.pending is not None:
-            return sign_ins.pending.device, sign_ins.pending.number
         file = self._around.file
         last, number = sign_ins.device, sign_ins.number
         if last is None:

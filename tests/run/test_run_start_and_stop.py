@@ -51,8 +51,9 @@ async def test_a_missing_secret_ends_it_with_one_line(stage: Stage) -> None:
     assert await bot.ended() == 2
 
     assert bot.said() == (
-        "matrix.password: is required to log in, but not set: put it into PATCHBOT_MATRIX__PASSWORD or, in a file "
-        "named matrix__password, into the secrets directory\n"
+        "matrix.password: is required to log in, but not set, and nobody signed in instead: run `patchbot login`, or "
+        "put the password into PATCHBOT_MATRIX__PASSWORD or, in a file named matrix__password, into the secrets "
+        "directory\n"
     )
 
 

@@ -67,8 +67,8 @@ class Access:
 
     @property
     def is_valid(self) -> bool:
-        """Whether Synapse may accept it."""
-        return not (self.is_revoked or self.session.is_finished) and time.time() < self.expires_at
+        """Whether it was not revoked."""
+        return not (self.is_revoked or self.session.is_finished)
 
 
 @dataclass
@@ -119,6 +119,7 @@ class AuthorizationServer:
     grants: dict[str, Grant] = field(default_factory=dict)
     access: dict[str, Access] = field(default_factory=dict)
     refresh: dict[str, Refresh] = field(default_factory=dict)
+    now: Callable[[], float] = time.time
     requests: list[str] = field(default_factory=list)  # the places that were asked, in order
     _faults: dict[str, list[Fault]] = field(default_factory=dict)
 
@@ -165,7 +166,7 @@ class AuthorizationServer:
         session = Session(user, "", f"urn:matrix:client:api:* urn:matrix:client:device:{device}")
         self.homeserver.tell("upsert_device", localpart=user, device_id=device)
         token = _secret("mat")
-        self.access[token] = Access(session, time.time() + 86_400)
+        self.access[token] = Access(session, self.now() + 86_400)
         return token
 
     # What it serves
@@ -225,7 +226,7 @@ class AuthorizationServer:
         if not any(scope.startswith(each) for each in self.scopes):
             raise Refusal("invalid_scope")
         code, user_code = secrets.token_urlsafe(24), secrets.token_hex(3).upper()
-        now = time.time()
+        now = self.now()
         interval = float(self.interval_seconds)
         grant = Grant(str(form["client_id"]), scope, user_code, now + self.code_seconds, interval, self.consent)
         self.grants[code] = grant
@@ -239,7 +240,7 @@ class AuthorizationServer:
         grant = self.grants.get(str(form["device_code"]))
         if grant is None or grant.client != form["client_id"] or grant.is_exchanged:
             raise Refusal("invalid_grant")
-        now, polled_at = time.time(), grant.polled_at
+        now, polled_at = self.now(), grant.polled_at
         grant.polled_at = now
         if now >= grant.expires_at:
             raise Refusal("expired_token", 403)
@@ -272,7 +273,7 @@ class AuthorizationServer:
     async def _revoke(self, request: web.Request) -> object:
         token = str((await request.post())["token"])
         found = self.access.get(token) or self.refresh.get(token)
-        if found is not None and (found.is_valid if isinstance(found, Refresh) else not found.is_revoked):
+        if found is not None and found.is_valid:
             await asyncio.to_thread(self.finish, found.session)
         return None  # with 200, whatever it was
 
@@ -280,10 +281,10 @@ class AuthorizationServer:
         if request.headers.get("Authorization") != f"Bearer {self.homeserver.secret}":
             raise Refusal("invalid_client", 401)
         access = self.access.get(str((await request.post())["token"]))
-        if access is None or not access.is_valid:
+        if access is None or not access.is_valid or self.now() >= access.expires_at:
             return {"active": False}
         access.is_used = True
-        left = int(access.expires_at - time.time())
+        left = int(access.expires_at - self.now())
         session = access.session
         return {"active": True, "scope": session.scope, "username": session.user, "sub": "1", "expires_in": left}
 
@@ -296,7 +297,7 @@ class AuthorizationServer:
 
     def _new_tokens(self, session: Session) -> tuple[dict[str, object], Refresh]:
         access_token, refresh_token = _secret("mat"), _secret("mar")
-        access = Access(session, time.time() + self.lifetime_seconds)
+        access = Access(session, self.now() + self.lifetime_seconds)
         refresh = Refresh(session, access)
         self.access[access_token], self.refresh[refresh_token] = access, refresh
         answer = {

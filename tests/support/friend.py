@@ -127,16 +127,21 @@ class Friend:
 
 
 @asynccontextmanager
-async def befriended(person: Person, folder: Path, url: str, device: str = "FRIEND") -> AsyncIterator[Friend]:
-    """A device of *person* that encrypts; its keys are uploaded."""
+async def befriended(
+    person: Person, folder: Path, url: str, device: str = "FRIEND", token: str | None = None
+) -> AsyncIterator[Friend]:
+    """A device of *person* that encrypts, with a *token* where there is no password; its keys are uploaded."""
     await asyncio.to_thread(folder.mkdir, parents=True)
     config = nio.AsyncClientConfig(
         encryption_enabled=True, store_sync_tokens=False, max_timeouts=2, max_limit_exceeded=2
     )
     client = nio.AsyncClient(url, person.user, device_id=device, store_path=str(folder), config=config)
     try:
-        answer = await client.login(person.name, device_name=device)
-        assert isinstance(answer, nio.LoginResponse), answer
+        if token is not None:
+            client.restore_login(person.user, device, token)
+        else:
+            answer = await client.login(person.name, device_name=device)
+            assert isinstance(answer, nio.LoginResponse), answer
         friend = Friend(person, client)
         await friend.look()
         yield friend

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from support.authorization_server import AuthorizationServer, served
+from support.friend import Friend, befriended
 from support.homeserver import Homeserver, a_free_port
 from support.matrix_rig import Account
+from support.person import Person
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +32,16 @@ async def authorization(oauth_homeserver: Homeserver) -> AsyncIterator[Authoriza
     """The authorization server of that homeserver."""
     async with served(AuthorizationServer(oauth_homeserver, oauth_homeserver.authorization_server)) as server:
         yield server
+
+
+@pytest.fixture
+async def oauth_friend(authorization: AuthorizationServer, tmp_path: Path) -> AsyncIterator[Friend]:
+    """Somebody there, with a device that encrypts."""
+    homeserver = authorization.homeserver
+    async with Person(homeserver, authorization.sign_in) as person:
+        token = authorization.sign_in(person.name, "FRIEND")
+        async with befriended(person, tmp_path / "friend", homeserver.url, token=token) as friend:
+            yield friend
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ _names = itertools.count(1)
 class Person:
     """An account with one device; every method is one thing a user's client does."""
 
-    def __init__(self, homeserver: Homeserver) -> None:
+    def __init__(self, homeserver: Homeserver, sign_in: Callable[[str, str], str] | None = None) -> None:
+        self._sign_in = sign_in  # returns the token of a device of a user; otherwise there is a password
         self.name = f"person{next(_names)}"
         self.user = UserId(homeserver.register(self.name, self.name))
         api = f"{homeserver.url}/_matrix/client/v3"
@@ -30,6 +31,9 @@ class Person:
 
     async def __aenter__(self) -> Self:
         """Log in."""
+        if self._sign_in is not None:
+            self._http.headers["Authorization"] = f"Bearer {self._sign_in(self.name, 'PERSON')}"
+            return self
         identifier = {"type": "m.id.user", "user": self.name}
         login = {"type": "m.login.password", "identifier": identifier, "password": self.name}
         answer = await self.ask("POST", "/login", login)
