@@ -38,7 +38,8 @@ class MatrixSettings(_Table):
     password: SecretStr | None = Field(
         default=None,
         description="The password to log in with. Better kept out of this file: PATCHBOT_MATRIX__PASSWORD in the "
-        "environment, or a file named matrix__password in the secrets directory.",
+        "environment, or a file named matrix__password in the secrets directory. Without a password, "
+        "use `patchbot login`.",
         examples=["…"],
     )
     access_token: SecretStr | None = Field(
@@ -97,8 +98,8 @@ class StoreSettings(_Table):
     )
     data_dir: Path = Field(
         default=Path(),
-        description="The directory for the Matrix device and its keys, and for the lock file that keeps a second bot "
-        "from starting.",
+        description="The directory for the Matrix device, its sign-in and its keys, and for the lock file that keeps a "
+        "second bot from starting.",
     )
 
 

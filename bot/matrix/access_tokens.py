@@ -6,7 +6,7 @@ cancelled must not take the tokens with it that the server has just given: they 
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -63,6 +63,7 @@ class AccessTokens:
 
     def __init__(self, server: OAuthServer, file: SignInFile, clock: Clock, sign_in: SignIn, slot: Slot) -> None:
         self.problem = ""  # why it cannot be renewed at present
+        self.problem_since: datetime | None = None
         self._server = server
         self._file = file
         self._clock = clock
@@ -143,7 +144,7 @@ class AccessTokens:
             self._retry_at = self._clock.monotonic() + _RETRIES.seconds(self._failures, requested)
             if str(error) != self.problem:
                 _log.warning("sign_in.not_renewed", reason=str(error))
-            self.problem = str(error)
+            self.problem, self.problem_since = str(error), self.problem_since or self._clock.now()
             raise Temporary(f"the sign-in cannot be renewed: {error}", requested) from error
         except SignInEnded as error:
             raise SignInRefused(
@@ -152,7 +153,7 @@ class AccessTokens:
             ) from error
         if self.problem:
             _log.info("sign_in.renewed")
-        self.problem, self._failures, self._retry_at = "", 0, 0.0
+        self.problem, self.problem_since, self._failures, self._retry_at = "", None, 0, 0.0
 
     async def _renew_stored(self) -> None:
         """Take over what another process has renewed; otherwise renew, store, and only then use the tokens."""

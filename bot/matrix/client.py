@@ -131,8 +131,8 @@ class MatrixClient:
         return self._device.id if self._device else DeviceId("")
 
     @property
-    def sign_in_problem(self) -> str:
-        """Why the sign-in cannot be renewed at present; "" if it can."""
+    def sign_in_problem(self) -> tuple[datetime, str] | None:
+        """Since when the sign-in cannot be renewed, and why; None if it can."""
         return self._login.problem
 
     def homeserver_now(self) -> datetime:

@@ -6,6 +6,7 @@ A password logs in with the stored device, or a new one. A configured token is a
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -55,9 +56,11 @@ class Login:
         return self._tokens.sign_in.account_page if self._tokens is not None else ""
 
     @property
-    def problem(self) -> str:
-        """Why the sign-in cannot be renewed at present; "" if it can."""
-        return self._tokens.problem if self._tokens is not None else ""
+    def problem(self) -> tuple[datetime, str] | None:
+        """Since when the sign-in cannot be renewed, and why; None if it can."""
+        if self._tokens is None or self._tokens.problem_since is None:
+            return None
+        return self._tokens.problem_since, self._tokens.problem
 
     @property
     def password(self) -> str | None:

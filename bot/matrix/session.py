@@ -98,10 +98,10 @@ class Session:
         """Return a sentence for each problem of the bot's device or its rooms."""
         refusal = self._client.encryption.refusal
         unsigned = (f"The bot's device is not signed, so others see a warning: {refusal}.",) if refusal else ()
-        problem = self._client.sign_in_problem
-        expiring = (
-            (f"The bot's sign-in at the homeserver cannot be renewed: {cut(problem, MAX_REASON)}.",) if problem else ()
-        )
+        expiring: tuple[str, ...] = ()
+        if (problem := self._client.sign_in_problem) is not None:
+            since, reason = moment(problem[0]), cut(problem[1], MAX_REASON)
+            expiring = (f"The bot's sign-in at the homeserver has not been renewed since {since} ({reason}).",)
         return (*unsigned, *expiring, *self._membership.status())
 
     def room_names(self) -> dict[RoomId, tuple[str, ...]]:
