@@ -16,13 +16,14 @@ from bot import metrics
 from bot.clock import Clock
 from bot.commands.about import AboutCommands
 from bot.commands.act_commands import ActContext
-from bot.commands.answer_inbox import Answerer, AnswerSettings
+from bot.commands.answer_inbox import Answerer, AnswerSettings, UnaskedAnswers
 from bot.commands.context import CommandContext, SubscriptionLimits
 from bot.commands.handlers import handlers
 from bot.commands.lookups import LookupCommands
 from bot.commands.person_access import PersonAccesses
 from bot.commands.rights import RoomRights
 from bot.commands.servers import LookupServer
+from bot.commands.unfurling import Unfurler
 from bot.commands.welcome import Welcome
 from bot.config import MatrixSettings, PatchworkSettings, Settings
 from bot.data_dir import installation_id, token_vault, user_agent
@@ -333,7 +334,8 @@ def _answerer(
     accesses = PersonAccesses(context.store, context.places)
     acting = ActContext(context.store, context.clock, context.places, accesses, settings.acting.rooms, early.ask)
     verbs = handlers(AboutCommands(health.condition, context), LookupCommands(context), context, acting)
-    return Answerer(context.store, verbs, _answer_settings(settings, rooms), context.clock, Welcome(context).welcome)
+    unasked = UnaskedAnswers(Welcome(context).welcome, Unfurler(context))
+    return Answerer(context.store, verbs, _answer_settings(settings, rooms), context.clock, unasked)
 
 
 def _duties(

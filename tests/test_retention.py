@@ -74,6 +74,7 @@ AT_MOST = {
     "snooze": 0,
     "nudge": 0,
     "nudged": 0,
+    "unfurl": 1,
 }
 
 
@@ -108,6 +109,7 @@ async def a_day(rig: Rig, bot: Bot, day: int) -> None:
     await rig.poll(bot)
     await type_in_room(rig, bot, f"!pw follow {posted.series}")
     await type_in_room(rig, bot, "!pw queue")
+    await type_in_room(rig, bot, f"https://patchwork.example.org/series/{posted.series}/", DIGESTS)
     [patch] = posted.patches
     rig.patchwork.set_state(patch, "accepted")
     rig.patchwork.add_comment(patch, "Well done.\n")
@@ -115,9 +117,9 @@ async def a_day(rig: Rig, bot: Bot, day: int) -> None:
     await rig.poll(bot, times=2)
 
 
-async def type_in_room(rig: Rig, bot: Bot, text: str) -> None:
+async def type_in_room(rig: Rig, bot: Bot, text: str, room: RoomId = ROOM) -> None:
     event = EventId(f"${text}, {rig.clock.now()}")
-    await bot.receive(InboxMessage(ROOM, event, UserId("@ada:hs"), text, rig.clock.now()))
+    await bot.receive(InboxMessage(room, event, UserId("@ada:hs"), text, rig.clock.now()))
 
 
 async def counts(bot: Bot) -> dict[str, int]:

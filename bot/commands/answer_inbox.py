@@ -8,9 +8,10 @@ take none of these four places. They are limited by what they wait for: the numb
 (`patchwork/request_turns.py`), and a single search at a time (`search.py`). A server that does not respond therefore
 delays only the people who ask about it.
 
-Messages that are not meant for the bot, or exceed a limit, are acknowledged without an answer, all of them at once. If
-the database fails while a message is being answered, only its sender has to wait. Commands that were running when the
-process ended are still in the inbox, and start again.
+Messages that are not meant for the bot, or exceed a limit, are acknowledged without an answer, all of them at once.
+Those with a link to a patch take their turn like commands (`unfurling.py`), but nothing is said if they exceed a limit.
+If the database fails while a message is being answered, only its sender has to wait. Commands that were running when
+the process ended are still in the inbox, and start again.
 """
 
 import asyncio
@@ -24,16 +25,18 @@ import structlog
 from bot import metrics
 from bot.clock import Clock
 from bot.commands import grammar
+from bot.commands.answer_notices import is_long, notice, reaction
 from bot.commands.answers.patch import said
 from bot.commands.command_table import FOR_ADMINS, QUICK, find
 from bot.commands.limits import RateLimits
 from bot.commands.phrases import Courtesy
-from bot.commands.request import Answer, AnswerSubject, CommandRequest, Handler, WelcomeHandler
+from bot.commands.request import Answer, CommandRequest, Handler, WelcomeHandler
 from bot.commands.room_traffic import RoomTraffic
+from bot.commands.unfurling import Unfurler
 from bot.errors import StoreError
 from bot.ids import NoticeKey, RoomId, UserId
 from bot.notices.markup import Allowed, written
-from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, answer_key
+from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 from bot.store.inbox_book import ARRIVAL, InboxMessage
 from bot.store.store import Store
 from bot.submission import SubmissionRef
@@ -50,8 +53,6 @@ LEAKED = (
     "A word of that looks like an API token, so I did nothing with it, and did not keep it. If it is one, make a new "
     "one on your profile page there. To look for a commit, name a key before it, for example: find subject:1a2b3c"
 )
-LONG_LINES = 15  # of an answer that goes into a thread in a busy room
-LONG_CHARACTERS = 1_500
 _SHOWN = 100  # characters of a command, in the log
 _log = structlog.get_logger(__name__)
 
@@ -72,6 +73,14 @@ class AnswerSettings:
     is_admin: Callable[[UserId], bool] = lambda _: False
 
 
+@dataclass(frozen=True, slots=True)
+class UnaskedAnswers:
+    """What is said without a command: the welcome, and lines about pasted links; None for what never is."""
+
+    welcome: WelcomeHandler | None = None
+    unfurler: Unfurler | None = None
+
+
 class Answerer:
     """Answers messages of different people concurrently, and each person's messages in order."""
 
@@ -81,13 +90,14 @@ class Answerer:
         handlers: Mapping[str, Handler],
         settings: AnswerSettings,
         clock: Clock,
-        welcome: WelcomeHandler | None = None,
+        unasked: UnaskedAnswers | None = None,
     ) -> None:
         self._store = store
         self._handlers = handlers
         self._settings = settings
         self._clock = clock
-        self._welcome = welcome
+        self._welcome = unasked.welcome if unasked else None
+        self._unfurler = unasked.unfurler if unasked else None
         self._traffic = RoomTraffic()
         self._limits = RateLimits(settings.per_user_per_minute, settings.per_room_per_minute)
         self._full_rooms: AbstractSet[RoomId] = frozenset()
@@ -151,13 +161,14 @@ class Answerer:
         for_others: list[InboxMessage] = []
         over: list[InboxMessage] = []
         for message in waiting:
-            if self._text(message) is None:
-                for_others.append(message)
-                self._traffic.count(message.room, message.sender, now)
-            elif self._is_allowed(message, now):
+            if self._is_allowed(message, now) and (self._text(message) is not None or self._has_links(message)):
                 first.setdefault(message.sender, message)
+            elif self._text(message) is None:
+                for_others.append(message)
             else:
                 over.append(message)
+        for message in (*for_others, *over):
+            self._count(message, now)
         if for_others or over:
             await self._pass_over(for_others, over, now)
         for message in first.values():
@@ -171,6 +182,19 @@ class Answerer:
         if message.reaction:
             return FOLLOW
         return grammar.addressed(message.body, settings.prefix, settings.user, direct=self._is_direct(message))
+
+    def _has_links(self, message: InboxMessage) -> bool:
+        """Return whether a message that is not meant for the bot has links that may be answered."""
+        return self._unfurler is not None and self._unfurler.has_links(message)
+
+    def _count(self, message: InboxMessage, now: float) -> None:
+        """Count a message that is dropped, or whose turn it is, among those of its room."""
+        if message.event == ARRIVAL or message.reaction:
+            return
+        if self._text(message) is None:
+            self._traffic.count(message.room, message.sender, now)
+        if self._unfurler is not None:
+            self._unfurler.count(message)
 
     def _is_allowed(self, message: InboxMessage, now: float) -> bool:
         """Return whether a message may be answered; the welcome always may, and counts for nobody."""
@@ -189,7 +213,7 @@ class Answerer:
         shown = [message for message in over if message.room not in self._full_rooms and not message.reaction]
         first = [message for message in shown if self._limits.is_first_over(message.sender, message.room, now)]
         async with self._store.transaction() as tx:
-            await tx.outbox.add([_reaction(message, TOO_MANY) for message in first])
+            await tx.outbox.add([reaction(message, TOO_MANY) for message in first])
             for message in (*for_others, *over):
                 await tx.inbox.drop(message)
 
@@ -204,19 +228,29 @@ class Answerer:
 
     async def _answered(self, message: InboxMessage) -> None:
         """Answer one message, and keep an error in it from ending the answers that run beside it."""
+        is_command = self._text(message) is not None
         try:
-            await self._write(message, await self._written(message))
+            if is_command:
+                await self._write(message, await self._written(message))
+            else:
+                await self._unfurled(message)
+            self._count(message, self._clock.monotonic())
         except Exception as error:  # noqa: BLE001  # one person's command; it is logged, counted and tried again
             trace = not isinstance(error, StoreError)
-            _log.error(
-                "command.deferred", room=message.room, command=message.body[:_SHOWN], reason=str(error), exc_info=trace
-            )
+            command = message.body[:_SHOWN] if is_command else ""  # what people say to each other is not logged
+            _log.error("command.deferred", room=message.room, command=command, reason=str(error), exc_info=trace)
             metrics.COMMANDS.labels("", "deferred").inc()
             self._put_off[message.sender] = self._clock.monotonic() + PUT_OFF_SECONDS
             self._failure = error
         finally:
             self._busy.discard(message.sender)
             self._wake.set()
+
+    async def _unfurled(self, message: InboxMessage) -> None:
+        """Answer the links in a message, which needs nothing but the bot's own data."""
+        assert self._unfurler is not None  # noqa: S101  # otherwise the message is not for the bot
+        async with self._quick:
+            await self._unfurler.answer(message)
 
     async def _write(self, message: InboxMessage, answer: "_Written") -> None:
         """Store an answer, or the answer that reports a fault of the bot if that answer cannot be stored.
@@ -336,29 +370,6 @@ class _Written:
     listed: Sequence[SubmissionRef] | None = None
 
 
-def is_long(answer: Answer) -> bool:
-    """Return whether an answer would push what others say out of sight."""
-    body, _ = written(answer.document, answer.site.allowed if answer.site else Allowed(()))
-    return body.count("\n") >= LONG_LINES or len(body) >= LONG_CHARACTERS
-
-
-def notice(message: InboxMessage, answer: Answer, *, in_thread: bool = False) -> Notice:
-    """Return the notice that replies with an answer, in the thread of the command if it has one.
-
-    With *in_thread*, it begins a thread at the command otherwise.
-    """
-    if answer.reaction:
-        return _reaction(message, answer.reaction)
-    allowed = answer.site.allowed if answer.site else Allowed(())
-    body, html = written(answer.document, allowed)
-    key = answer_key(message.room, message.event)
-    kind = NoticeKind.CHART if answer.chart else NoticeKind.ANSWER
-    tag = subject_tag(key, answer.about) if answer.about else Tag(kind, key)
-    thread = message.thread or (message.event if in_thread else None)
-    spoken = Message(body, html, tag, thread=thread, replies_to=message.event, chart=answer.chart)
-    return Notice(message.room, Lane.ANSWER, spoken, asked_by=message.sender)
-
-
 def _about_the_token(
     call: grammar.ParsedCommand | grammar.InvalidCommand | Courtesy, message: InboxMessage
 ) -> grammar.ParsedCommand | grammar.InvalidCommand:
@@ -372,26 +383,3 @@ def _about_the_token(
     if isinstance(call, grammar.ParsedCommand) and call.command is token:
         return call
     return grammar.InvalidCommand(LEAKED)
-
-
-def _reaction(message: InboxMessage, emoji: str) -> Notice:
-    """Return a reaction to a message, which costs less than an answer."""
-    reaction = Message(emoji, emoji, _tag(message), reaction=message.event)
-    return Notice(message.room, Lane.ANSWER, reaction, asked_by=message.sender)
-
-
-def subject_tag(key: NoticeKey, about: AnswerSubject) -> Tag:
-    """Return the tag of an answer about a patch or series."""
-    return Tag(
-        kind=NoticeKind.ANSWER,
-        key=key,
-        server=about.server,
-        project=about.project,
-        series=about.series,
-        patch=about.patch,
-        version=about.version,
-    )
-
-
-def _tag(message: InboxMessage) -> Tag:
-    return Tag(kind=NoticeKind.ANSWER, key=answer_key(message.room, message.event))

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.clock import Clock
-from bot.commands.answer_inbox import notice
+from bot.commands.answer_notices import notice
 from bot.commands.answers.subscriptions import refused
 from bot.commands.grammar import FOR_ADMINS_ONLY
 from bot.commands.request import Answer, AnswerSubject, CommandRequest, Handler

@@ -9,7 +9,7 @@ whichever is written second, the answer or the withdrawal, finds what the first 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.commands.answer_inbox import subject_tag
+from bot.commands.answer_notices import subject_tag
 from bot.commands.answers import following as answers
 from bot.commands.answers.following import NewsPlace
 from bot.commands.answers.subscriptions import page

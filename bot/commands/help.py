@@ -166,7 +166,7 @@ def _example_query(key: Key | OptionKind) -> str:
 
 
 def _setting(setting: RoomSetting, prefix: str) -> Document:
-    where = " Only in a direct chat." if setting.only_direct else ""
+    where = " Only in a direct chat." if setting.only_direct else " Only in a room." if setting.only_rooms else ""
     return (
         Lines(
             (

@@ -63,7 +63,7 @@ _RESTS = frozenset(
     }
 )
 _REFERENCES = frozenset({ParameterKind.REF, ParameterKind.RANGE, ParameterKind.LISTED, ParameterKind.REFS})
-SETTING_KEYS = ("project", "mode", "timezone", "notify", "flood", "nudge")
+SETTING_KEYS = ("project", "mode", "timezone", "notify", "flood", "nudge", "unfurl")
 KEYS = f"KEY is {', '.join(SETTING_KEYS[:-1])} or {SETTING_KEYS[-1]}."
 _MISSING = {ParameterKind.KEY: f" {KEYS}", ParameterKind.QUERY: " Say what should match."}
 _FROM_FILE = "config"  # the id that `subs` shows for subscriptions of the configuration file

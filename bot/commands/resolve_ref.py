@@ -110,6 +110,14 @@ class RefResolver:
             return await self._numbered(request, ref, first)
         return await self._find(ref, first)
 
+    async def find_stored(self, ref: Ref) -> Resolved | None:
+        """Return what the store has of a reference that names a host or a message-id, without asking a server."""
+        for place in self._meant(ref):
+            found = await self._cached.find(place, ref, _kinds(ref, RefKind.PATCH), "")
+            if found is not None:
+                return found
+        return None
+
     async def stored_versions(self, found: ResolvedSeries) -> list[Series]:
         """Return the known versions of a series, in the order of their ids, with the series itself."""
         name, known = found.place.name, {found.series.id: found.series}
@@ -362,7 +370,7 @@ class CachedSubmissions:
     async def find(self, place: LookupServer, ref: Ref, kinds: Iterable[RefKind], outage: str) -> Resolved | None:
         """Return the copy that *ref* means; a number is tried as an id of each of *kinds*, except of cover letters."""
         if ref.msgid is not None:
-            patch, opened = await self.with_msgid(place, ref.msgid)
+            patch, opened = await self.with_msgid(place, ref.msgid, ref.project if ref.host == place.host else None)
             if opened is not None:
                 return await self.series(place, opened, outage)
             return await self.patch(place, patch.id, outage) if patch else None
@@ -373,11 +381,13 @@ class CachedSubmissions:
                 return found
         return None
 
-    async def with_msgid(self, place: LookupServer, msgid: Msgid) -> tuple[Patch | None, SeriesId | None]:
-        """Return the patch with a message-id, or else the series whose cover letter has it."""
+    async def with_msgid(
+        self, place: LookupServer, msgid: Msgid, project: str | None = None
+    ) -> tuple[Patch | None, SeriesId | None]:
+        """Return the patch with a message-id, or else the series whose cover letter has it, in one *project* or any."""
         async with self._store.reading() as tx:
-            patch = await tx.watch.by_msgid(place.name, msgid)
-            series = None if patch else await tx.watch.series_of_cover(place.name, msgid)
+            patch = await tx.watch.by_msgid(place.name, msgid, project)
+            series = None if patch else await tx.watch.series_of_cover(place.name, msgid, project)
         return patch, series.id if series else None
 
     async def patch(self, place: LookupServer, number: int, outage: str) -> ResolvedPatch | None:

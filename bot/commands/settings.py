@@ -22,6 +22,7 @@ from bot.query.options import CardForm
 from bot.store.nudge_book import NUDGE
 from bot.store.store import Transaction
 from bot.store.subscription_book import FLOOD, MODE, NOTIFY, PROJECT, TIMEZONE
+from bot.store.unfurl_book import UNFURL
 from bot.subscriptions.digest_schedule import zone_named
 from bot.subscriptions.registry import SubscriptionRegistry
 
@@ -83,7 +84,7 @@ _ABBREVIATIONS = {
 class RoomSetting:
     """The description of a setting: its default, its summary, its possible values, and an example of one.
 
-    *only_direct* says why only direct chats have it; "" if rooms have it, too.
+    *only_direct* says why only direct chats have it; "" if rooms have it, too. *only_rooms* is the reverse.
     """
 
     key: str
@@ -92,6 +93,7 @@ class RoomSetting:
     values: str
     example: str
     only_direct: str = ""
+    only_rooms: str = ""
     words: tuple[str, ...] = ()  # by which questions find it
 
 
@@ -145,6 +147,15 @@ SETTINGS: tuple[RoomSetting, ...] = (
         only_direct="it is about your own patches",
         words=("reminder", "remind", "unanswered", "ping", "nudges"),
     ),
+    RoomSetting(
+        UNFURL,
+        "on",
+        "whether I answer links to patches that people paste with a line about each",
+        "on or off",
+        "off",
+        only_rooms="in a direct chat a link means show",
+        words=("unfurls", "unfurling", "preview", "previews", "links", "pasted", "paste"),
+    ),
 )
 
 
@@ -161,6 +172,7 @@ class SettingCommands:
             NOTIFY: _one_of(NOTIFY, ("on", "off"), _SWITCHES),
             FLOOD: _flood,
             NUDGE: _nudge,
+            UNFURL: _one_of(UNFURL, ("on", "off"), _SWITCHES),
         }
 
     async def set(self, request: CommandRequest) -> Answer:
@@ -169,6 +181,8 @@ class SettingCommands:
         setting = self._named(request.call.arguments["key"])
         if setting.only_direct and not request.direct:
             raise UserError(f"{setting.key} only applies to direct chats; {setting.only_direct}.")
+        if setting.only_rooms and request.direct:
+            raise UserError(f"{setting.key} only applies to rooms; {setting.only_rooms}.")
         value = await self._readers[setting.key](request.call.arguments["value"].strip())
 
         async def change(tx: Transaction) -> ChangeResult:
@@ -191,7 +205,8 @@ class SettingCommands:
         """Answer `settings` with the current values and the possible ones."""
         async with self._context.store.transaction() as tx:
             chosen = await tx.subscriptions.settings(request.message.room)
-            shown = [setting for setting in self._settings.values() if request.direct or not setting.only_direct]
+            every = self._settings.values()
+            shown = [each for each in every if not (each.only_rooms if request.direct else each.only_direct)]
             defaults = {setting.key: await _default(tx, request.message.room, setting) for setting in shown}
         items = tuple(
             words(

@@ -6,10 +6,10 @@ from bot.commands.context import CommandContext, typed
 from bot.commands.request import AnswerSubject, CommandRequest
 from bot.commands.resolve_ref import RefResolver, Resolved, ResolvedPatch
 from bot.errors import UserError
-from bot.ids import EventId, ProjectName, RoomId, ServerName
+from bot.ids import EventId, PatchId, ProjectName, RoomId, ServerName
 from bot.notices.card import ServerLinks, submission_title
 from bot.notices.markup import Link
-from bot.patchwork.references import RefKind
+from bot.patchwork.references import Ref, RefKind
 from bot.store.store import Transaction
 from bot.submission import Submission, SubmissionKind, SubmissionRef
 
@@ -64,6 +64,16 @@ class SubmissionFinder:
         if found is None:
             raise UserError(missing)
         return found
+
+    async def find_stored(self, ref: Ref) -> tuple[SubmissionRef, PatchId | None] | None:
+        """Return the stored submission that a link leads to, with the patch if it leads to one; None if there is none.
+
+        No server is asked.
+        """
+        resolved = await self._resolver.find_stored(ref)
+        if resolved is None or not resolved.place.has(resolved.about.project):
+            return None
+        return _about(resolved), resolved.page.patch.id if isinstance(resolved, ResolvedPatch) else None
 
     async def load(self, tx: Transaction, about: SubmissionRef) -> MeantSubmission | None:
         """Return a stored submission; None if it is unknown, or of a server that is not watched any more."""

@@ -63,6 +63,7 @@ class NoticeKind(StrEnum):
     ANSWER = "answer"
     WELCOME = "welcome"
     SECTION = "section"
+    UNFURL = "unfurl"
 
 
 class NoticeState(StrEnum):
@@ -250,3 +251,8 @@ def queue_key(room: RoomId, digest: str, due: datetime, number: int) -> NoticeKe
 def answer_key(room: RoomId, event: EventId) -> NoticeKey:
     """Return the key of the answer to a message."""
     return NoticeKey(f"answer/{event}/{room}")
+
+
+def unfurl_key(room: RoomId, event: EventId) -> NoticeKey:
+    """Return the key of the lines about the links in a message."""
+    return NoticeKey(f"unfurl/{event}/{room}")

@@ -88,14 +88,16 @@ class PatchBook(Book):
         row = await self._one(sa.select(*rows.columns_of(table)).where(table.c.server == server, table.c.id == number))
         return rows.to_patch(row) if row else None
 
-    async def by_msgid(self, server: ServerName, msgid: Msgid) -> Patch | None:
-        """Return the first patch with a message-id, which is unique only within a project."""
+    async def by_msgid(self, server: ServerName, msgid: Msgid, project: str | None = None) -> Patch | None:
+        """Return the first patch with a message-id, which is unique only within a *project*."""
         table = schema.patch
         query = (
             sa.select(*rows.columns_of(table))
             .where(table.c.server == server, table.c.msgid == msgid)
             .order_by(table.c.id)
         )
+        if project is not None:
+            query = query.where(sa.func.lower(table.c.project) == project.lower())
         row = await self._one(query.limit(1))
         return rows.to_patch(row) if row else None
 
@@ -115,10 +117,12 @@ class PatchBook(Book):
         row = await self._one(sa.select(table.c.evaluated_at).where(table.c.server == server, table.c.id == series))
         return row["evaluated_at"] if row else None
 
-    async def series_of_cover(self, server: ServerName, cover: Msgid) -> Series | None:
-        """Return the series whose cover letter has the message-id *cover*; None if it is unknown."""
+    async def series_of_cover(self, server: ServerName, cover: Msgid, project: str | None = None) -> Series | None:
+        """Return the series, of one *project* or any, whose cover letter has the message-id *cover*, if it is known."""
         table = schema.series
         query = sa.select(table).where(table.c.server == server, table.c.cover == cover).order_by(table.c.id)
+        if project is not None:
+            query = query.where(sa.func.lower(table.c.project) == project.lower())
         row = await self._one(query.limit(1))
         return rows.to_series(row) if row else None
 

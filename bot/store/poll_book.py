@@ -27,6 +27,7 @@ from bot.store.patch_book import KEEP_PATCHES, PatchBook
 from bot.store.queue_book import QueueBook
 from bot.store.recheck_book import RecheckBook
 from bot.store.snooze_tables import snooze
+from bot.store.unfurl_tables import unfurl
 from bot.submission import SubmissionKind, SubmissionRef
 
 KEEP_EVENTS = timedelta(days=4)
@@ -276,6 +277,7 @@ class PollBook(PatchBook):
             follow,
             snooze,
             nudged,
+            unfurl,
         )
         for table in (*known, *posted, schema.seen_event, schema.pending, schema.project, schema.sweep, schema.state):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))

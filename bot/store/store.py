@@ -38,6 +38,7 @@ from bot.store.session_book import RoomBooks, SessionBook
 from bot.store.snooze_book import SnoozeBook
 from bot.store.subscription_book import SubscriptionBook
 from bot.store.token_book import TokenBook
+from bot.store.unfurl_book import UnfurlBook
 from bot.store.vault import Vault
 
 _Savepoint: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
@@ -169,6 +170,11 @@ class Transaction:
     def snoozes(self) -> SnoozeBook:
         """What rooms snooze."""
         return SnoozeBook(self._connection, self.now)
+
+    @cached_property
+    def unfurls(self) -> UnfurlBook:
+        """The pasted links that were answered lately."""
+        return UnfurlBook(self._connection, self.now)
 
     @cached_property
     def nudges(self) -> NudgeBook:

@@ -229,6 +229,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "follow_reaction": {"room": ROOM, "event": "$eyes", "follow": 5},
     "nudge": {"room": OTHER_ROOM, "person": "@ann:hs", "next_at": NOW},
     "nudged": {"person": "@ann:hs", "server": SERVER, "kind": "series", "object": 7},
+    "unfurl": {"room": ROOM, "server": SERVER, "kind": "series", "object": 7, "at": NOW},
     "snooze": {
         "id": 6,
         "room": ROOM,

@@ -167,6 +167,7 @@ MEANINGS = {
     "to_device.undecryptable": "A message that a device sent to the bot's device cannot be decrypted.",
     "token.owner_unknown": "The account that an API token belongs to could not be determined.",
     "token.unreadable": "An API token cannot be decrypted, because the key is another one; it must be given again.",
+    "unfurl.failed": "Links in a message could not be answered because of a fault of the program; nothing was said.",
     "version.linked": "A series was recognised as a new version of another, and at least one of them has a card.",
 }
 

@@ -610,6 +610,16 @@ def _snoozes() -> None:
         sa.Column("object", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("person", "server", "kind", "object", name="pk_nudged"),
     )
+    op.create_table(
+        "unfurl",
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("room", "server", "kind", "object", name="pk_unfurl"),
+    )
+    op.create_index("ix_unfurl_at", "unfurl", ["at"], unique=False)
 
 
 def _instances() -> None:
