@@ -155,8 +155,9 @@ class SamplePatchwork:
         *,
         archive_url_format: str = "",
         maintainers: Sequence[str] = ("maintainer",),
+        show_dependencies: bool = False,
     ) -> int:
-        """Add a project, and return its id."""
+        """Add a project, and return its id; *show_dependencies* counts from API 1.4 on."""
         project = ProjectRecord(
             id=self._tables.projects.next_id(),
             link_name=link_name,
@@ -165,6 +166,7 @@ class SamplePatchwork:
             list_email=f"{link_name}@example.org",
             list_archive_url_format=archive_url_format,
             maintainers=tuple(self._site.account(name) for name in maintainers),
+            show_dependencies=show_dependencies,
         )
         return self._tables.projects.put(project).id
 

@@ -22,6 +22,7 @@ class ProjectRecord:
     list_email: str
     list_archive_url_format: str = ""
     maintainers: tuple[int, ...] = ()
+    show_dependencies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

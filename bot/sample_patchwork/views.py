@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 from urllib.parse import quote
 
+from bot.sample_patchwork.dependencies import dependencies_of, dependents_of
 from bot.sample_patchwork.mail import read_subject
 from bot.sample_patchwork.records import (
     CheckRecord,
@@ -63,6 +64,8 @@ class Views:
         view = self._project(project.id)
         if self.since("1.1"):
             view["subject_match"] = ""
+        if self.since("1.4"):
+            view["show_dependencies"] = project.show_dependencies
         return view | {"maintainers": [self._profile(user) for user in project.maintainers]}
 
     def patch(self, patch: PatchRecord) -> Json:
@@ -133,7 +136,18 @@ class Views:
             "received_all": len(patches) >= series.total,
             "cover_letter": None if cover is None else self._cover_ref(cover.id),
             "patches": [self._patch_ref(patch.id) for patch in patches],
+            **self._dependencies(series),
         }
+
+    def _dependencies(self, series: SeriesRecord) -> Json:
+        """Return what a series depends on and the reverse, as addresses, if the project shows that."""
+        if not self.since("1.4") or not self._rows.projects[series.project].show_dependencies:
+            return {}
+        found = {
+            "dependencies": dependencies_of(self._rows, series),
+            "dependents": dependents_of(self._rows, series),
+        }
+        return {name: [self._api(f"/series/{number}/") for number in numbers] for name, numbers in found.items()}
 
     def check(self, check: CheckRecord) -> Json:
         """Return a check in the list of its patch."""
