@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from bot.backoff import USUAL
 from bot.ids import PatchId, ProjectName, SeriesId, ServerName
-from bot.patchwork.model import Comment, Patch, Series
+from bot.patchwork.model import Comment, Dependency, Patch, Series
 from bot.patchwork.states import NO_STATES, States
 from bot.patchwork.updates import ChecksRead, CommentHint, CommentTarget, PatchUpdate, TrailersRead
 from bot.patchwork.wire import EventHint
@@ -277,6 +277,14 @@ class Rechecks:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverRead:
+    """What the cover letter of a series says that the series *needs*."""
+
+    series: SeriesId
+    needs: tuple[Dependency, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FollowUpResult:
     """The comments that events announced to one poll for the first time, and what it read of known objects.
 
@@ -288,6 +296,7 @@ class FollowUpResult:
     trailers: tuple[TrailersRead, ...] = ()
     checks: tuple[ChecksRead, ...] = ()
     rechecks: Rechecks | None = None
+    covers: tuple[CoverRead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

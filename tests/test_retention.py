@@ -75,6 +75,7 @@ AT_MOST = {
     "nudge": 0,
     "nudged": 0,
     "unfurl": 1,
+    "dependency": HALF_A_YEAR,
 }
 
 

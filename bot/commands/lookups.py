@@ -1,7 +1,7 @@
 """Looks up patches and series on Patchwork servers, their diffs, checks and comments, and searches past patches."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
 from bot.commands.answers.patch import diff_shown, diffstat_shown, patch_shown, said, series_shown
@@ -19,6 +19,8 @@ from bot.commands.subscribing import standing_of
 from bot.commands.version_comparison import VersionComparison
 from bot.errors import QueryError, UserError
 from bot.notices.markup import Block, Document
+from bot.notices.needs import NO_NEEDS, Needs
+from bot.patchwork.model import Patch
 from bot.patchwork.references import RefKind
 from bot.query.facts import FactName
 from bot.query.keys import Key
@@ -141,15 +143,31 @@ class LookupCommands:
         patch = resolved.page.patch
         if resolved.copy is None:
             [patch] = await self._finder.checked(resolved.place, [patch])
-        document = patch_shown(patch, resolved.page.series, resolved.site)
+        needs = await self._needs(resolved, [resolved.page.patch])
+        document = patch_shown(patch, resolved.page.series, resolved.site, needs)
         return Answer((*document, *_remark(resolved.copy)), resolved.site, resolved.about)
 
     async def _series(self, resolved: Resolved) -> Answer:
         if isinstance(resolved, ResolvedPatch):
             resolved = await self._finder.series_of(resolved)
         patches, copy = await self._finder.patches_of(resolved)
-        document = series_shown(resolved.series, patches, resolved.site)
+        document = series_shown(resolved.series, patches, resolved.site, await self._needs(resolved, patches))
         return Answer((*document, *_remark(copy)), resolved.site, resolved.about)
+
+    async def _needs(self, resolved: Resolved, patches: Sequence[Patch]) -> Needs:
+        """Return what a submission needs, according to its *patches* and to what is stored of it."""
+        server = resolved.place.name
+        if isinstance(resolved, ResolvedSeries):
+            about = SubmissionRef(server, SubmissionKind.SERIES, resolved.series.id)
+        else:
+            patch = resolved.page.patch
+            about = SubmissionRef(server, SubmissionKind.PATCH, patch.id)
+            if patch.series is not None:
+                about = SubmissionRef(server, SubmissionKind.SERIES, patch.series)
+        told = [*((resolved.series.needs or ()) if isinstance(resolved, ResolvedSeries) else ())]
+        told += [need for patch in patches for need in patch.needs]
+        async with self._store.reading() as tx:
+            return (await tx.dependencies.of(server, resolved.place.host, {about: told})).get(about, NO_NEEDS)
 
     async def _diff(self, resolved: Resolved) -> Answer:
         if isinstance(resolved, ResolvedSeries):

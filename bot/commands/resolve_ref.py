@@ -281,7 +281,7 @@ class RefResolver:
     async def _ask_for(self, place: LookupServer, kind: RefKind, number: int) -> Resolved | None:
         if kind is RefKind.PATCH:
             return ResolvedPatch(place, await place.api.patch_page(number))
-        opened = await place.api.series_of_cover_number(number) if kind is RefKind.COVER else number
+        opened = (await place.api.cover(number)).series if kind is RefKind.COVER else number
         return ResolvedSeries(place, await place.api.series(opened)) if opened is not None else None
 
     async def _ask_for_mail(self, place: LookupServer, ref: Ref, msgid: Msgid) -> Resolved | None:

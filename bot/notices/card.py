@@ -1,9 +1,9 @@
 """The card: the message with all that a room needs to know of a series at first sight.
 
 The first line is a sign for the state and the subject as it was mailed. Below it are the state in words, with checks
-and reviews; who sent how much, and where; and from the second version on, what changed since the former one. The
-patches and the command that applies them are folded. A compact card is the first two lines. A card that a later version
-supersedes shrinks to two lines, too.
+and reviews; who sent how much, and where; from the second version on, what changed since the former one; and what it
+needs. The patches and the command that applies them are folded. A compact card is the first two lines. A card that a
+later version supersedes shrinks to two lines, too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,6 +29,7 @@ from bot.notices.markup import (
     lines,
     words,
 )
+from bot.notices.needs import NO_NEEDS, NeedLinks, Needs, needs_line
 from bot.notices.version_lines import FormerVersion, NextVersion, since_former, version_link
 from bot.patchwork.model import Patch, Series, patch_subject, series_subject
 from bot.patchwork.references import patch_url, series_url
@@ -82,7 +83,8 @@ class CardContent:
     """What a card shows of a *submission*.
 
     *matched* are the paths that a subscription asked for, in the order of the patches, *form* what it looks like.
-    *former* and *superseded_by* are the versions before and after the series, where they are known.
+    *former* and *superseded_by* are the versions before and after the series, where they are known, and *needs* what
+    its mails say that it depends on.
     """
 
     submission: Submission
@@ -90,6 +92,7 @@ class CardContent:
     former: FormerVersion | None = None
     superseded_by: NextVersion | None = None
     form: CardForm = CardForm.CARD
+    needs: Needs = NO_NEEDS
 
 
 def card_document(shown: CardContent, site: ServerLinks) -> Document:
@@ -114,10 +117,16 @@ def card(shown: CardContent, site: ServerLinks) -> Document:
 def card_head(shown: CardContent, site: ServerLinks) -> Head:
     """Return the lines of a card above the fold."""
     submission = shown.submission
-    return _head(shown, site, [_status(submission, site), _origin(shown, site), _former(shown, site)])
+    needs = what_is_needed(shown.needs, site)
+    return _head(shown, site, [_status(submission, site), _origin(shown, site), _former(shown, site), needs])
 
 
-def patch_head(patch: Patch, series: Series | None, site: ServerLinks) -> Head:
+def what_is_needed(needs: Needs, site: ServerLinks) -> Line:
+    """Return the line on what a submission needs; empty if it needs nothing."""
+    return needs_line(needs, NeedLinks(site.url, site.by_msgid, site.states), MAX_COLUMNS)
+
+
+def patch_head(patch: Patch, series: Series | None, site: ServerLinks, needs: Needs = NO_NEEDS) -> Head:
     """Return the lines on one patch: its state, who sent how much and when, and the *series* unless that says no more.
 
     The title is that of the patch, whether it is alone in its series or not.
@@ -131,6 +140,7 @@ def patch_head(patch: Patch, series: Series | None, site: ServerLinks) -> Head:
         words(facts.joined([who, size]), *_mail(alone, site)),
         _in_series(patch, series, site),
         facts.pull_source(patch),
+        what_is_needed(needs, site),
     ]
     title = patch_title(patch, site)
     return Head(sign(alone, site.classes), title.text, title.url, (), tuple(line for line in told if line))

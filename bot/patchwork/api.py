@@ -17,9 +17,9 @@ from bot.errors import Temporary, TransportError
 from bot.ids import Msgid, PatchId, ProjectName, SeriesId
 from bot.incidents import Incidents
 from bot.patchwork.client import AT_ONCE, PatchworkClient
-from bot.patchwork.discovery import NEWEST, find_version, newer_version
+from bot.patchwork.discovery import NEWEST, find_version, newer_version, version_with_dependencies
 from bot.patchwork.mails import read_series_bodies, read_series_mbox
-from bot.patchwork.model import Check, Comment, Patch, PatchPage, PatchRef, Series, Trailer
+from bot.patchwork.model import Check, Comment, CoverPage, Patch, PatchPage, PatchRef, Series, Trailer
 from bot.patchwork.personal import PersonalApi
 from bot.patchwork.references import msgid_of
 from bot.patchwork.request_turns import OverBudget, RecheckBudget
@@ -39,7 +39,7 @@ from bot.patchwork.response_rows import (
     read_project,
     read_row,
 )
-from bot.patchwork.responses import NotFound, Page, ResponseTooLarge, Wall
+from bot.patchwork.responses import NoSuchPage, NotFound, Page, ResponseTooLarge, Wall
 from bot.patchwork.states import StateClasses, States, states_in
 from bot.patchwork.tokens import ApiToken
 from bot.patchwork.updates import CommentTarget, MailComments, MailKind, TrailersRead, raises_comment_events
@@ -165,7 +165,10 @@ class PatchworkApi:
         """
         async with self._discovering:
             if not self.version:
-                self._client.version = await find_version(self._client)
+                version = await find_version(self._client)
+                if version == NEWEST:
+                    self._client.series_version = await version_with_dependencies(self._client)
+                self._client.version = version
             return self.version
 
     async def discover_newer(self) -> bool:
@@ -265,7 +268,14 @@ class PatchworkApi:
         return page_of(projects, series, skipped, answer, count)
 
     async def series(self, number: int) -> Series:
-        """Return the current state of a series."""
+        """Return the current state of a series, with what it needs if the server has that version of the API."""
+        version = self._client.series_version
+        try:
+            return (await self._one(SeriesRow, "series", number, version)).model()
+        except NoSuchPage:
+            if version is None:
+                raise
+        self._client.series_version = None  # the server was set back to an older release
         return (await self._one(SeriesRow, "series", number)).model()
 
     async def patch(self, number: int) -> Patch:
@@ -377,10 +387,9 @@ class PatchworkApi:
         covers = [row for row in rows if msgid_of(row.msgid) == msgid and row.project.link_name.lower() in names]
         return next((cover.series[0].id for cover in covers if cover.series), None)
 
-    async def series_of_cover_number(self, number: int) -> int | None:
-        """Return the id of the series that a cover letter opens."""
-        opened = (await self._one(CoverRow, "covers", number)).series
-        return opened[0].id if opened else None
+    async def cover(self, number: int) -> CoverPage:
+        """Return what a cover letter opens, and what it needs."""
+        return (await self._one(CoverRow, "covers", number)).model()
 
     async def contents(self, series: Series, refs: Sequence[PatchRef]) -> tuple[Patch, ...]:
         """Return the patches *refs* of *series* with their diffs, without those that no longer exist on the server."""
@@ -477,13 +486,13 @@ class PatchworkApi:
             self._remembered.clear()
         self._remembered.update(patches)
 
-    async def _one(self, kind: type[_Single], path: str, number: int) -> _Single:
-        """Return the object with an id.
+    async def _one(self, kind: type[_Single], path: str, number: int, version: str | None = None) -> _Single:
+        """Return the object with an id; *version* is that of the API, None for the one in use.
 
         Raises:
             Garbled: the response is about another object.
         """
-        page = await self._client.json(f"{path}/{number}/")
+        page = await self._client.json(f"{path}/{number}/", version=version)
         row = await asyncio.to_thread(read_row, kind, page.body)
         if row.id != number:
             raise Garbled(f"the response for {path} {number} is about {row.id}")

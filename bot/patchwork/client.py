@@ -92,6 +92,7 @@ class _Known:
     name: ServerName
     states: States = NO_STATES
     classes: StateClasses = DEFAULT_CLASSES
+    series_version: str | None = None
 
 
 class PatchworkClient:
@@ -144,6 +145,15 @@ class PatchworkClient:
     @version.setter
     def version(self, version: str) -> None:
         self._known.version = version
+
+    @property
+    def series_version(self) -> str | None:
+        """The API version in which a series is requested; None for the version in use."""
+        return self._known.series_version
+
+    @series_version.setter
+    def series_version(self, version: str | None) -> None:
+        self._known.series_version = version
 
     @property
     def server(self) -> ServerName:

@@ -6,6 +6,7 @@ wall, says nothing about the version and is a failure, after which discovery sta
 
 from collections.abc import Sequence
 
+from bot.errors import TransportError
 from bot.json_reader import read_json
 from bot.patchwork.client import PatchworkClient
 from bot.patchwork.response_rows import Garbled
@@ -13,6 +14,7 @@ from bot.patchwork.responses import InvalidResponse, NoSuchPage, NotFound
 
 VERSIONS = ("1.3", "1.2", "1.1")
 NEWEST = VERSIONS[0]
+_WITH_DEPENDENCIES = "1.4"  # not released; the same as 1.3 but for what a series needs
 
 
 async def find_version(client: PatchworkClient) -> str:
@@ -26,6 +28,14 @@ async def find_version(client: PatchworkClient) -> str:
     if version is None:
         raise InvalidResponse(await _what_it_is(client))
     return version
+
+
+async def version_with_dependencies(client: PatchworkClient) -> str | None:
+    """Return the version that says what a series needs; None if the server has none, or does not respond now."""
+    try:
+        return _WITH_DEPENDENCIES if await _speaks(client, _WITH_DEPENDENCIES) else None
+    except TransportError:
+        return None
 
 
 async def newer_version(client: PatchworkClient, than: str) -> str | None:

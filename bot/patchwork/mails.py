@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
 from bot.ids import Msgid, PatchId
+from bot.patchwork.dependencies import dependencies_in
 from bot.patchwork.diff import changed_files, hash_of, without_message
 from bot.patchwork.diff_lines import fingerprint_of
 from bot.patchwork.model import Patch, PatchRef, Person, Series, Trailer, TrailerKind
@@ -286,6 +287,7 @@ def _patch_id(headers: dict[str, str]) -> PatchId:
 
 def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) -> Patch:
     start = _DIFF_START.search(body)
+    message = body[: start.start()] if start else body
     changed = without_message(body)
     return Patch(
         id=ref.id,
@@ -301,10 +303,11 @@ def _patch(series: Series, ref: PatchRef, headers: dict[str, str], body: str) ->
         files=changed_files(body),
         to=addresses([headers.get("to", "")]),
         cc=addresses([headers.get("cc", "")]),
-        trailers=trailers_of(body[: start.start()] if start else body),
+        trailers=trailers_of(message),
         text=mail_text(ref.name, body),
         fingerprint=fingerprint_of(body),
         replies_to=ancestors([headers.get("references", "")], [headers.get("in-reply-to", "")]),
+        needs=dependencies_in(message),
     )
 
 

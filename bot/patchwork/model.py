@@ -101,6 +101,26 @@ class PatchRef:
         return number_of(self.name)
 
 
+class DependencyKind(StrEnum):
+    """What a dependency is named by."""
+
+    SERIES = "series"
+    PATCH = "patch"
+    MAIL = "mail"  # a patch or a cover letter, by its message-id
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """What a mail says that it needs: a series or a patch by its id, or a mail by its message-id.
+
+    *host* is that of the address in which the id stood; "" if it is an id of the mail's own server.
+    """
+
+    kind: DependencyKind
+    id: str
+    host: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A patch; *files* is None if its diff was not read."""
@@ -128,6 +148,7 @@ class Patch:
     text: str = field(default="", repr=False, compare=False)  # the mail as returned by `mail_text`; not stored
     fingerprint: bytes = field(default=b"", repr=False, compare=False)  # of its diff; stored apart
     replies_to: tuple[Msgid, ...] = field(default=(), compare=False)  # its ancestors, the parent last; not stored
+    needs: tuple[Dependency, ...] = field(default=(), compare=False)  # according to its mail; stored apart
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -164,6 +185,7 @@ class Series:
     archive_url: str | None = None  # of the thread, if the server has it
     patches: tuple[PatchRef, ...] = ()  # in the order of their numbers
     trailers: frozenset[Trailer] = frozenset()  # of the comments on the cover letter; they apply to each patch
+    needs: tuple[Dependency, ...] | None = field(default=None, compare=False)  # None before API 1.4; stored apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +195,14 @@ class PatchPage:
     patch: Patch
     series: Series | None = None
     diff: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverPage:
+    """What a cover letter opens, None if that is unknown, and what it says that it needs."""
+
+    series: SeriesId | None
+    needs: tuple[Dependency, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

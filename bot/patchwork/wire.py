@@ -2,7 +2,7 @@
 
 Parsing is lenient where servers differ (a field that a version lacks, a null) and strict where an error would otherwise
 go unnoticed.
-API 1.1 to 1.3; the shapes are those of tests/samples/patchwork-shapes.json.
+API 1.1 to 1.4; the shapes are those of tests/samples/patchwork-shapes.json.
 """
 
 import re
@@ -24,10 +24,11 @@ from pydantic import (
 
 from bot.ids import PatchId, PatchworkEventId, ProjectName, SeriesId
 from bot.patchwork import diff
+from bot.patchwork.dependencies import dependencies_at, dependencies_in
 from bot.patchwork.diff import hash_of
 from bot.patchwork.diff_lines import fingerprint_of
 from bot.patchwork.mails import addresses, ancestors, mail_text, own_words, trailers_of
-from bot.patchwork.model import Check, CheckState, Comment, Patch, PatchPage, PatchRef, Person, Series
+from bot.patchwork.model import Check, CheckState, Comment, CoverPage, Patch, PatchPage, PatchRef, Person, Series
 from bot.patchwork.references import msgid_of
 from bot.text import one_line
 
@@ -225,6 +226,7 @@ class SeriesRow(_Wire):
     received_all: bool = False
     cover_letter: _Ref | None = None
     patches: list[_Ref] = []
+    dependencies: object = None  # API 1.4, unless the project hides them
 
     def model(self) -> Series:
         """Return the series with its patches in the order of their numbers (the server sorts by mail date)."""
@@ -244,6 +246,7 @@ class SeriesRow(_Wire):
             cover_name=self.cover_letter.name if self.cover_letter else "",
             archive_url=self._archive_url(),
             patches=tuple(refs),
+            needs=dependencies_at(self.dependencies),
         )
 
     def _archive_url(self) -> str | None:
@@ -259,12 +262,18 @@ class _SeriesOfPatch(_Wire):
 
 
 class CoverRow(_Wire):
-    """A cover letter with the series that it opens; its fields are the same in a list and on its own page."""
+    """A cover letter with the series that it opens; only its own page has the content."""
 
     id: Id
     project: ProjectRow
     msgid: Line = ""
     series: list[_SeriesOfPatch] = []
+    content: Text = ""
+
+    def model(self) -> CoverPage:
+        """Return what the cover letter opens and needs."""
+        opened = SeriesId(self.series[0].id) if self.series else None
+        return CoverPage(opened, dependencies_in(self.content))
 
 
 class PatchRow(_Wire):
@@ -320,6 +329,7 @@ class PatchRow(_Wire):
             text=mail_text(self.name, f"{self.content}\n{self.diff}") if read_whole else "",
             fingerprint=fingerprint_of(self.diff) if read_whole else b"",
             replies_to=ancestors(self.header("References"), self.header("In-Reply-To")),
+            needs=dependencies_in(self.content),
         )
 
     def page(self) -> PatchPage:

@@ -311,30 +311,3 @@ def _is_unexplained(check: Check | None) -> bool:
 def _differ(listed: CheckState | None, known: CheckState | None) -> bool:
     """Return whether the worst checks differ; a server shows "pending" for a patch without checks, too."""
     return (listed or CheckState.PENDING) is not (known or CheckState.PENDING)
-
-
-class LateCovers:
-    """The late cover letters of one server."""
-
-    def __init__(self, server: ServerName, api: PatchworkApi, store: Store) -> None:
-        self._server = server
-        self._api = api
-        self._store = store
-
-    async def read(self, fetch: Fetch) -> tuple[Series, ...]:
-        """Return the known series whose names come from due cover letters."""
-        results = await fetch.read_and_settle(self._series_of, PendingKind.COVER)
-        return tuple(series for some in results for series in some)
-
-    async def _series_of(self, _: PendingQueue, item: Pending) -> tuple[Series, ...]:
-        """Return the current series; empty if it is known with its cover letter, or was not evaluated yet."""
-        async with self._store.reading() as tx:
-            if await tx.watch.ref_of_cover(self._server, item.project, Msgid(item.name)) is not None:
-                return ()
-        number = await self._api.series_of_cover_number(item.id)
-        if number is None:
-            return ()
-        async with self._store.reading() as tx:
-            if not await tx.watch.known_series(self._server, [number]):
-                return ()
-        return (await self._api.series(number),)

@@ -7,7 +7,7 @@ decides which objects are read, and when.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -23,8 +23,9 @@ from bot.patchwork.states import StateClasses, States
 from bot.patchwork.updates import CommentHint, PatchUpdate, listed_fields, updates_in
 from bot.poll import Baseline, Pending, PendingKind, Poll, SeriesRead, WatchPosition
 from bot.polling import cursor
+from bot.polling.covers import Covers
 from bot.polling.event_reader import EventReader, EventsRead
-from bot.polling.follow_ups import Followers, FollowUps, LateCovers, NoFollowers
+from bot.polling.follow_ups import Followers, FollowUps, NoFollowers
 from bot.polling.pending import Fetch, KnownObjects, PendingQueue
 from bot.polling.projects import Availability, BaselineReader, Unavailable, VersionCheck
 from bot.polling.sweep import ListSweep, SweepResult
@@ -112,7 +113,7 @@ class Poller:
         self._projects = BaselineReader(source.server, api, self._events, self._availability)
         self._empty_recheck_at = 0.0  # when to check again why a server that never had events has none
         self._version = VersionCheck(source.server, api, clock)
-        self._covers = LateCovers(source.server, api, store)
+        self._covers = Covers(source.server, api, store, followers)
         self._is_first_poll = True
 
     @property
@@ -175,7 +176,7 @@ class Poller:
         fetch = Fetch(self.server, hints.queue, self._clock, self._incidents)
         series, patches, old_patches = await self._read_submissions(fetch)
         followed = await self._follow_ups.read(fetch, hints.new_comments)
-        renamed_series = await self._covers.read(fetch)
+        covers = await self._covers.read(fetch)
         fetch.resolve_settled()
         more, pending, settled = await asyncio.to_thread(_left_over, hints.queue)
         if not has_backlog or not more:
@@ -187,8 +188,8 @@ class Poller:
             series=series,
             patches=patches,
             updates=hints.updates,
-            listed=(*hints.swept.series, *renamed_series),
-            followed=followed,
+            listed=(*hints.swept.series, *covers.renamed),
+            followed=replace(followed, covers=covers.needs),
             baselines=fresh,
             pending=pending,
             settled=settled,

@@ -21,6 +21,7 @@ from bot.store import rows, schema
 from bot.store.apply_updates import PollChanges
 from bot.store.book import Book, drop_batch, readable
 from bot.store.comment_book import CommentBook
+from bot.store.dependency_book import DependencyBook
 from bot.store.following_tables import follow
 from bot.store.nudge_tables import nudged
 from bot.store.patch_book import KEEP_PATCHES, PatchBook
@@ -135,6 +136,7 @@ class PollBook(PatchBook):
         await self._write_results(poll, known)
         changed = await changes.apply()
         await CommentBook(self._connection, self._now).save(poll)
+        await DependencyBook(self._connection, self._now, self._incidents).save(poll)
         if poll.followed.rechecks is not None:
             await RecheckBook(self._connection, self._now).save(poll, poll.followed.rechecks, changed)
         return changed
@@ -283,6 +285,7 @@ class PollBook(PatchBook):
             await self._connection.execute(sa.delete(table).where(table.c.server == server))
         for book in (RecheckBook, CommentBook, QueueBook):
             await book(self._connection, self._now).forget(server)
+        await DependencyBook(self._connection, self._now, self._incidents).forget(server)
 
 
 class SweepBook(Book):

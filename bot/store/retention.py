@@ -27,6 +27,7 @@ _STEPS: Final[Mapping[str, Callable[[Transaction], Awaitable[bool]]]] = {
     "what people follow": lambda tx: tx.follows.tidy(),
     "what rooms snooze": lambda tx: tx.snoozes.tidy(),
     "answered links": lambda tx: tx.unfurls.tidy(),
+    "dependencies": lambda tx: tx.dependencies.tidy(),
     "reminders": lambda tx: tx.nudges.tidy(),
     "rechecks": lambda tx: tx.rechecks.tidy(),
     "tokens of people who left": lambda tx: tx.tokens.tidy(),

@@ -17,6 +17,7 @@ from bot.store import migrate
 from bot.store.act_book import ActBook
 from bot.store.card_book import CardBook
 from bot.store.comment_book import CommentBook
+from bot.store.dependency_book import DependencyBook
 from bot.store.digest_book import DigestBook, DigestHelpers
 from bot.store.due_book import DueBook
 from bot.store.engine import READ_ONLY, connect, file_of, plain_errors, written_by
@@ -96,6 +97,11 @@ class Transaction:
     def overlaps(self) -> OverlapBook:
         """The open submissions that touch the same files."""
         return OverlapBook(self._connection, self.now)
+
+    @cached_property
+    def dependencies(self) -> DependencyBook:
+        """What submissions need according to their mails."""
+        return DependencyBook(self._connection, self.now, self._incidents)
 
     @cached_property
     def figures(self) -> FigureBook:

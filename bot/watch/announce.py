@@ -16,6 +16,7 @@ from bot.notices.floods import (
     flood_key,
 )
 from bot.notices.markup import written
+from bot.notices.needs import NO_NEEDS, Needs
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag, card_key
 from bot.patchwork.model import may_follow
 from bot.query.evaluate import Reason, TermOutcome
@@ -35,6 +36,7 @@ from bot.subscriptions.matching import (
     with_followers,
 )
 from bot.subscriptions.registry import Audience
+from bot.watch.dependents import needs_of
 from bot.watch.version_links import VersionLinker, versions_of
 
 
@@ -65,7 +67,7 @@ class CardComposer:
 
     def render(self, about: SubmissionRef, shown: CardContent, site: ServerLinks) -> tuple[str, str]:
         """Return a card in plain text and in HTML."""
-        key = (about, shown.form, shown.matched, shown.former, shown.superseded_by)
+        key = (about, shown.form, shown.matched, shown.former, shown.superseded_by, shown.needs)
         if key not in self._composed:
             self._composed[key] = written(card_document(shown, site), site.allowed)
         return self._composed[key]
@@ -207,24 +209,32 @@ class Announcer:
         announced: list[AnnouncedCard] = []
         known = await _known(tx, wanted)
         versions = {about: await versions_of(tx, about, submission) for about, submission in known.items()}
-        for each, notice in await asyncio.to_thread(self._cards, wanted, known, versions):
+        needs = await self._needs(tx, known)
+        for each, notice in await asyncio.to_thread(self._cards, wanted, known, versions, needs):
             if await tx.cards.add(each.about, notice, each.why, each.form or CardForm.CARD):
                 await tx.floods.leave(each.room, each.about)
                 await tx.outbox.add([notice])
                 announced.append(AnnouncedCard(each.room, each.about, _first_reason(each.match)))
         return announced
 
+    async def _needs(self, tx: Transaction, known: Mapping[SubmissionRef, Submission]) -> dict[SubmissionRef, Needs]:
+        """Return what those of some submissions need that need something."""
+        first = next(iter(known.values()), None)
+        return {} if first is None else await needs_of(tx, self._server, self._site(first.project).url, known)
+
     def _cards(
         self,
         wanted: Sequence[CardRequest],
         known: Mapping[SubmissionRef, Submission],
         versions: Mapping[SubmissionRef, VersionLinker],
+        needs: Mapping[SubmissionRef, Needs],
     ) -> list[tuple[CardRequest, Notice]]:
         """The cards to write, off the event loop."""
         composer = CardComposer()
         cards: list[tuple[CardRequest, Notice]] = []
         for each in wanted:
             mine = CardContent(known[each.about], matched=each.match.paths, form=each.form or CardForm.CARD)
+            mine = replace(mine, needs=needs.get(each.about, NO_NEEDS))
             shown = versions[each.about].seen_from(each.room, mine)
             body, html = composer.render(each.about, shown, self._site(each.submission.project))
             tag = card_tag(each.key, each.about, shown.submission)

@@ -8,12 +8,14 @@ from functools import partial
 from bot.ids import ProjectName, ServerName
 from bot.notices.card import CardContent, ServerLinks
 from bot.notices.changes import ChangedSubmission, ChangeKind, urgent
+from bot.notices.needs import NO_NEEDS, Needs
 from bot.notices.notice import Lane, Message, Notice, edit_key
 from bot.store.card_book import DueCard
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.submission import Submission, SubmissionRef
 from bot.watch.announce import CardComposer, card_tag, matched_paths
+from bot.watch.dependents import needs_of
 from bot.watch.item_isolation import isolated
 from bot.watch.version_links import VersionLinker, versions_of
 
@@ -67,12 +69,27 @@ class CardEditor:
             if each.is_there and each.about.server in self._sites and each.about not in known:
                 known[each.about] = found = await tx.watch.load_submission(each.about)
                 versions[each.about] = await versions_of(tx, each.about, found) if found else VersionLinker()
+        needs = await self._needs(tx, known)
         edits: list[_CardEdit] = []
         for each in due:
             submission = known.get(each.about) if each.is_there else None
-            content = versions[each.about].seen_from(each.room, CardContent(submission)) if submission else None
+            content = None
+            if submission is not None:
+                content = CardContent(submission, needs=needs.get(each.about, NO_NEEDS))
+                content = versions[each.about].seen_from(each.room, content)
             edits.append(_CardEdit(each, content))
         return edits
+
+    async def _needs(
+        self, tx: Transaction, known: Mapping[SubmissionRef, Submission | None]
+    ) -> dict[SubmissionRef, Needs]:
+        """Return what those of some submissions need that need something."""
+        found: dict[SubmissionRef, Needs] = {}
+        for server in {about.server for about, submission in known.items() if submission is not None}:
+            some = {about: each for about, each in known.items() if about.server == server and each is not None}
+            url = self._sites[server](next(iter(some.values())).project).url
+            found |= await needs_of(tx, server, url, some)
+        return found
 
     def _edits(self, edits: Sequence[_CardEdit]) -> list[Notice | None]:
         """Return the edits; to be called off the event loop."""

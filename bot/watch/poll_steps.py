@@ -22,6 +22,7 @@ from bot.watch.announce import AnnouncedCard, Announcer, Arrived, CardRequest, b
 from bot.watch.card_edits import touch_cards
 from bot.watch.catch_up_lines import CatchUp
 from bot.watch.change_replies import ChangeReplies, PendingChange, RoomChange
+from bot.watch.dependents import is_shown, touch_dependents
 from bot.watch.item_isolation import Isolation, isolated
 from bot.watch.retries import Part, PollParts, incident_of, part_of, retry_of
 from bot.watch.snooze_returns import wake_commented, wake_replaced
@@ -124,6 +125,9 @@ def _pieces(poll: Poll, now: datetime) -> Iterator[_Piece]:
         yield _Piece(
             name, replace(empty, followed=replace(nothing, trailers=(trailers,))), _settled(poll, kind, number)
         )
+    for cover in followed.covers:
+        name = f"what series {cover.series} of {server} needs"
+        yield _Piece(name, replace(empty, followed=replace(nothing, covers=(cover,))))
     for checks in followed.checks:
         name, again = f"checks of patch {checks.patch} of {server}", _settled(poll, PendingKind.CHECKS, checks.patch)
         yield _Piece(name, replace(empty, followed=replace(nothing, checks=(checks,))), again)
@@ -180,6 +184,9 @@ def new_parts(saved: SavedPoll, rebuilds: int) -> PollParts:
         submissions=[Arrived(about, {patch.id: patch.text for patch in patches}) for about, patches in news],
         changes=[PendingChange(each) for each in saved.changed],
         links=links(saved.changed, poll.series, server, rebuilds),
+        learned=[
+            SubmissionRef(server, SubmissionKind.SERIES, cover.series, rebuilds) for cover in poll.followed.covers
+        ],
     )
 
 
@@ -221,6 +228,7 @@ class PollSteps:
         """Return the requested cards, each once: for arrivals, then for changes; and the new versions."""
         tx = self._tx
         changes = await self._isolate(tx, parts.changes, self._touched, self._put_off)
+        await self._touch_needs(parts)
         linked = await self._isolate(tx, parts.links, lambda some: link_versions(tx, some), self._put_off)
         await self._wake_snoozes(changes, linked)
         wanted = [*parts.cards, *await self._isolate(tx, parts.submissions, self._arrived, self._put_off)]
@@ -273,6 +281,23 @@ class PollSteps:
         tx, server = self._tx, self._server
         await self._isolate(tx, changes, lambda some: wake_commented(tx, some), self._not_woken)
         await self._isolate(tx, linked, lambda some: wake_replaced(tx, server, some), self._not_woken)
+
+    async def _touch_needs(self, parts: PollParts) -> None:
+        """Mark the cards that show what is needed, where that arrived, changed, or became known now."""
+        tx, server = self._tx, self._server
+        news = [each.about for each in parts.submissions]
+        news += [each.changed.about for each in parts.changes if is_shown(each.changed)]
+        await self._isolate(tx, news, lambda some: touch_dependents(tx, server, some), self._not_touched)
+        await self._isolate(tx, parts.learned, self._touch, self._not_touched)
+
+    async def _touch(self, abouts: Sequence[SubmissionRef]) -> Sequence[SubmissionRef]:
+        for about in abouts:
+            await self._tx.cards.touch(about, urgent=False)
+        return abouts
+
+    async def _not_touched(self, about: SubmissionRef, error: Exception) -> None:
+        """Record a fault; cards show what is needed as it is then with their next edit."""
+        self._incidents.record("card.needs_not_shown", f"{about.kind} {about.id} of {about.server}", error)
 
     async def _not_woken(self, part: PendingChange | LinkedSeries, error: Exception) -> None:
         """Record a fault; what it is about is back when its time is over."""

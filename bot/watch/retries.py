@@ -20,12 +20,16 @@ Part: TypeAlias = Arrived | PendingChange | CardRequest | UnlinkedSeries
 
 @dataclass(frozen=True, slots=True)
 class PollParts:
-    """What one transaction handles: arrivals, changes, requested cards, and versions to be linked."""
+    """What one transaction handles: arrivals, changes, requested cards, and versions to be linked.
+
+    *learned* are known series of which a cover letter says what they need.
+    """
 
     submissions: Sequence[Arrived] = ()
     changes: Sequence[PendingChange] = ()
     cards: Sequence[CardRequest] = ()
     links: Sequence[UnlinkedSeries] = ()
+    learned: Sequence[SubmissionRef] = ()
 
 
 def incident_of(retry: Retry) -> tuple[str, str]:

@@ -139,9 +139,9 @@ async def test_series_that_are_too_many_or_too_large_for_one_page_hide_no_other(
 async def test_a_cover_letter_leads_to_its_series(asking: Asking) -> None:
     posted = asking.patchwork.post_series(PROJECT, a_series("a.c", patches=2))
 
-    assert await asking.api.series_of_cover_number(posted.cover or 0) == posted.series
+    assert (await asking.api.cover(posted.cover or 0)).series == posted.series
     with pytest.raises(NotFound):
-        await asking.api.series_of_cover_number(99)
+        await asking.api.cover(99)
 
 
 def test_the_latest_word_of_each_account_in_each_context_counts() -> None:

@@ -95,7 +95,7 @@ async def test_states_checks_and_delegates_cost_no_request_however_many() -> Non
 
     async with polling(patchwork, clock, listening=Somebody()) as watched:
         posted = watched.post(patches=20)
-        await watched.poll(times=2)
+        await watched.poll(times=4)  # with its cover letter
         watched.take_requests()
         for patch in posted.patches:
             patchwork.set_state(patch, "under-review")

@@ -230,6 +230,15 @@ ROWS: dict[str, dict[str, Any]] = {
     "nudge": {"room": OTHER_ROOM, "person": "@ann:hs", "next_at": NOW},
     "nudged": {"person": "@ann:hs", "server": SERVER, "kind": "series", "object": 7},
     "unfurl": {"room": ROOM, "server": SERVER, "kind": "series", "object": 7, "at": NOW},
+    "dependency": {
+        "server": SERVER,
+        "kind": "series",
+        "object": 7,
+        "needs": "mail/6-0@hs",
+        "host": "",
+        "place": 0,
+        "read_at": NOW,
+    },
     "snooze": {
         "id": 6,
         "room": ROOM,

@@ -19,6 +19,7 @@ MEANINGS = {
     "answer.part_skipped": "A part of a response of the homeserver was too large and was left out.",
     "baseline.taken": "A project is watched from now on; what exists on the server already is not posted.",
     "card.failed": f"A requested card {_FAILED_ALONE}.",
+    "card.needs_not_shown": "What needs a submission could not be marked for an edit of its card after a change.",
     "card.queued": "A card was queued for a room; it is sent as soon as the homeserver's rate limit allows.",
     "catch_up.posted": "Submissions that were missed while the bot or a server was down were posted as one list.",
     "change.failed": f"A change of a submission {_FAILED_ALONE}.",

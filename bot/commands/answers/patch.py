@@ -35,6 +35,7 @@ from bot.notices.markup import (
     longest,
     words,
 )
+from bot.notices.needs import NO_NEEDS, Needs
 from bot.patchwork.model import WORST_FIRST, Check, CheckState, Comment, FileChange, Patch, Series, latest
 from bot.submission import Submission
 from bot.text import cut
@@ -49,7 +50,7 @@ def said(*sentences: str) -> Document:
     return (Lines(tuple(words(sentence) for sentence in sentences)),)
 
 
-def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Document:
+def patch_shown(patch: Patch, series: Series | None, site: ServerLinks, needs: Needs = NO_NEEDS) -> Document:
     """Return the answer about one patch: its state, where it comes from, its files, and how to apply it."""
     is_pull = bool(patch.pull_url)
     more = [
@@ -57,16 +58,16 @@ def patch_shown(patch: Patch, series: Series | None, site: ServerLinks) -> Docum
         facts.apply_command(patch.msgid, is_pull=is_pull),
         () if is_pull else facts.git_pw_command("patch", patch.id),
     ]
-    return (patch_head(patch, series, site), files_listed(patch.files or ()), lines(more))
+    return (patch_head(patch, series, site, needs), files_listed(patch.files or ()), lines(more))
 
 
-def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks) -> Document:
+def series_shown(series: Series, patches: Sequence[Patch], site: ServerLinks, needs: Needs = NO_NEEDS) -> Document:
     """Return the answer about a series: its card, with all patches."""
     submission = Submission(series, tuple(patches))
     git_pw = () if submission.pull else facts.git_pw_command("series", series.id)
     apply = facts.apply_command(submission.msgid, is_pull=submission.pull is not None)
     listed = () if submission.lone else (Bullets(tuple(patch_list(submission, site).all())),)
-    return (card_head(CardContent(submission), site), *listed, lines([apply, git_pw]))
+    return (card_head(CardContent(submission, needs=needs), site), *listed, lines([apply, git_pw]))
 
 
 def files_listed(files: Sequence[FileChange]) -> Bullets:

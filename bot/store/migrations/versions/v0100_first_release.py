@@ -18,6 +18,7 @@ def upgrade() -> None:
     _queues()
     _snoozes()
     _instances()
+    _dependencies()
 
 
 def _servers() -> None:
@@ -646,3 +647,20 @@ def _instances() -> None:
         sa.PrimaryKeyConstraint("instance", name="pk_standby"),
     )
     op.create_index("ix_standby_seen_at", "standby", ["seen_at"], unique=False)
+
+
+def _dependencies() -> None:
+    """Create the table of what submissions need."""
+    op.create_table(
+        "dependency",
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("needs", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("read_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("server", "kind", "object", "needs", "host", name="pk_dependency"),
+    )
+    op.create_index("ix_dependency_server_needs", "dependency", ["server", "needs"], unique=False)
+    op.create_index("ix_dependency_read_at", "dependency", ["read_at"], unique=False)
