@@ -1,18 +1,20 @@
 # ruff: noqa: E501  # the lines as they are said
-# the lines as they are said
 """Links to patches that people paste in rooms, and the lines that answer them."""
 
 import itertools
+import time
 from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
 
+from bot.commands.pasted_links import links_in
+from bot.commands.recent_messages import RecentMessages
 from bot.config import Settings
 from bot.delivery.chat import PostedMessage
 from bot.ids import EventId, RoomId, UserId
 from bot.sample_patchwork.patchwork import NewCheck, PostedSeries
-from bot.store.inbox_book import InboxMessage
+from bot.store.inbox_book import MAX_BODY, InboxMessage
 from support.people_rig import ANN, BOB, People, a_rig, people
 from support.rig import ROOM, Rig
 
@@ -20,6 +22,7 @@ HOUR = 3600.0
 SITE = "https://patchwork.example.org"
 COVER = "20260101000000.1-0-ada@example.org"
 FIRST = "20260101000000.1-1-ada@example.org"
+ELSEWHERE = RoomId("!elsewhere:hs")  # where nothing is subscribed
 _numbers = itertools.count(1)
 
 
@@ -128,21 +131,22 @@ async def test_all_spellings_of_a_link_lead_to_the_same_submission_without_a_req
 
 async def test_the_line_has_a_reply_in_the_thread_and_a_subject(rig: Rig) -> None:
     async with people(rig) as here:
+        await here.say("sub path:migration/")
         posted = await arrived(here)
         rig.patchwork.set_state(posted.patches[0], "under-review")
         rig.patchwork.add_check(posted.patches[0], NewCheck("fail", "build"))
         rig.patchwork.add_comment(posted.patches[1], "Reviewed-by: Rey Viewer <rey@example.org>\n")
         await arrived(here, version=2)
         await rig.poll(here.bot, times=2)
-        [whole] = await paste(here, f"{SITE}/series/{posted.series}/")
+        [whole] = await paste(here, f"{SITE}/series/{posted.series}/", room=ELSEWHERE)
         rig.clock.advance(HOUR)
-        [one] = await paste(here, f"{SITE}/patch/{posted.patches[0]}/", thread=EventId("$root"))
+        [one] = await paste(here, f"{SITE}/patch/{posted.patches[0]}/", room=ELSEWHERE, thread=EventId("$root"))
 
     assert whole.message.body == snapshot(
-        "👀 [0/2] migration: Fix it · Ada Sample · New 1 of 2, Under Review 1 · ❌ build · 2026-01-01 · v1, newest is v2"
+        "👀 [0/2] migration: Fix it · Ada Sample · New 1 of 2, Under Review 1 · 👍 1 of 2 reviewed · ❌ build · 2026-01-01 · v1, newest is v2"
     )
     assert whole.message.html == snapshot(
-        '<p>👀 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=1&amp;state=*&amp;archive=both">[0/2] migration: Fix it</a> · Ada Sample · <strong>New</strong> 1 of 2, Under Review 1 · ❌ build · 2026-01-01 · v1, newest is v2</p>'
+        '<p>👀 <a href="https://patchwork.example.org/project/qemu-devel/list/?series=1&amp;state=*&amp;archive=both">[0/2] migration: Fix it</a> · Ada Sample · <strong>New</strong> 1 of 2, Under Review 1 · 👍 1 of 2 reviewed · ❌ build · 2026-01-01 · v1, newest is v2</p>'
     )
     assert subject(whole) == snapshot(("unfurl", "sample", "qemu-devel", 1, None, 1))
     assert (whole.message.rings, whole.message.thread) == (False, None)
@@ -310,3 +314,78 @@ async def test_a_link_in_a_command_and_in_a_direct_chat_is_part_of_the_command(r
 
     assert shown.splitlines()[0] == in_chat.splitlines()[0]
     assert kinds == ["answer", "answer"]
+
+
+async def test_people_who_paste_the_same_link_at_once_get_one_line(rig: Rig) -> None:
+    async with people(rig) as here:
+        await arrived(here)
+        before = len(rig.chat.posted)
+        for number in range(8):
+            who, event = UserId(f"@p{number}:hs"), EventId(f"$at-once{number}")
+            await here.bot.receive(InboxMessage(ROOM, event, who, f"{SITE}/series/1/", rig.clock.now()))
+        await here.bot.settle()
+
+    assert len(rig.chat.posted) == before + 1
+
+
+async def test_a_message_that_comes_twice_is_answered_once(rig: Rig) -> None:
+    message = InboxMessage(ROOM, EventId("$twice"), BOB, f"{SITE}/series/1/", rig.clock.now())
+    async with people(rig) as here:
+        await arrived(here)
+        before = len(rig.chat.posted)
+        await here.bot.receive(message)
+        await here.bot.settle()
+    async with people(rig) as here:
+        rig.clock.advance(2 * HOUR)
+        await here.bot.receive(message)
+        await here.bot.settle()
+
+    assert len(rig.chat.posted) == before + 1
+
+
+async def test_what_cannot_be_answered_is_dropped_without_its_text_in_the_log(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("broken")
+
+    async with people(rig) as here:
+        await arrived(here)
+        monkeypatch.setattr("bot.commands.unfurling.unfurl_line", broken)
+        assert await paste(here, f"our secret: {SITE}/series/1/") == []
+        monkeypatch.undo()
+        assert len(await paste(here, f"{SITE}/series/1/")) == 1
+
+    logged = capsys.readouterr().out
+    assert "unfurl.failed" in logged
+    assert "our secret" not in logged
+
+
+async def test_the_help_on_the_setting_is_found_by_what_people_call_it(rig: Rig) -> None:
+    async with people(rig) as here:
+        assert await here.say("help unfurl") == snapshot("""\
+!pw set unfurl off — whether I answer links to patches that people paste with a line about each: on or off.
+Without it: on. Only in a room. Now: !pw settings\
+""")
+        assert "set unfurl" in await here.say("help link previews")
+
+
+def test_a_hostile_message_is_read_in_milliseconds() -> None:
+    hosts = frozenset({"patchwork.example.org"})
+    bodies = ("https://" * 2_048, "https://a " * 1_638, "(" * 8_192 + "https://" + "[" * 8_000, f"{SITE}/patch/" * 600)
+    for body in bodies:
+        started = time.process_time()
+        assert links_in(body[:MAX_BODY], hosts, hosts) == []
+        assert time.process_time() - started < 0.2
+
+
+def test_the_rooms_that_are_quiet_for_longest_are_forgotten() -> None:
+    recent = RecentMessages(0.0)
+    for number in range(3_000):
+        for _ in range(60):
+            recent.count(RoomId(f"!{number}:hs"), float(number))
+
+    assert recent.since(RoomId("!2999:hs"), 0.0) == 50
+    assert recent.since(RoomId("!0:hs"), -1.0) == 0
+    assert not recent.is_complete_since(100.0)
+    assert recent.is_complete_since(2_000.0)

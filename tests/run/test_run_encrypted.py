@@ -102,3 +102,33 @@ async def test_a_recovery_key_that_cannot_be_written_is_not_lost_silently(stage:
         "The recovery key could not be written; `patchbot keys backup --replace` makes another one.",
         "No space left on device",
     ]
+async def test_a_link_in_an_encrypted_room_gets_one_line_and_a_forged_one_none(
+    stage: Stage, ann: Person, friend: Friend
+) -> None:
+    room, other = await ann.create_room(stage.me, encrypted=True), await ann.create_room(stage.me)
+    stage.rooms[room], stage.rooms[other] = ("path:nothing/",), ("path:migration/",)
+
+        posted = stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))
+        await ann.hears(other, stage.me, 2)  # the welcome, and the card
+        await friend.reads(room, stage.me, 1)
+        link = f"{stage.patchwork_url}/series/{posted.series}/"
+        await ann.say(room, f"in clear text: {link}")
+        await friend.say(room, f"from another bot: {link}", msgtype="m.notice")
+        await friend.say(room, "!pw version")
+        assert (await friend.reads(room, stage.me, 2))[1].startswith("patchwork-matrix-bot")
+        event = await friend.say(room, f"what about {link}?")
+        line = (await friend.reads(room, stage.me, 3))[2]
+        await friend.say(room, f"again {link}")
+        await friend.say(room, "!pw version")
+        after = (await friend.reads(room, stage.me, 4))[3]
+        content = friend.contents(room, stage.me)[2]
+
+    assert line.startswith("🆕 migration: Fix it · Ada Sample · New · ")
+    assert "\n" not in line
+    assert after.startswith("patchwork-matrix-bot")
+    assert content["msgtype"] == "m.notice"
+    assert content["m.relates_to"] == {"m.in_reply_to": {"event_id": event}}
+    subject = {"kind": "unfurl", "server": "sample", "project": PROJECT, "series": posted.series, "version": 1}
+    assert content["org.patchbot"].items() >= subject.items()
+    assert await ann.bodies(room, stage.me) == []
+    assert "what about" not in bot.said()
