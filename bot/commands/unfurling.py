@@ -110,9 +110,12 @@ class Unfurler:
 
     async def _settle(self, tx: Transaction, message: InboxMessage, linked: Sequence[_Linked]) -> None:
         """Write what there is to be said; a message without an answer is not stored any longer."""
-        told: list[_Told] = []
+        due: dict[SubmissionRef, _Told] = {}
         if linked and (await tx.subscriptions.settings(message.room)).get(UNFURL) != "off":
-            told = [line for each in linked if (line := await self._told(tx, message.room, each)) is not None]
+            for each in sorted(linked, key=_claim_order):
+                if (line := await self._told(tx, message.room, each)) is not None:
+                    due[each.about] = line
+        told = [due[each.about] for each in linked if each.about in due]
         if not told:
             await tx.inbox.drop(message)
         elif await tx.inbox.answered(message):
@@ -149,6 +152,11 @@ class Unfurler:
 
     async def _own_since(self, tx: Transaction, room: RoomId, stored: datetime) -> int:
         return await tx.unfurls.own_messages_since(room, stored, LATEST)
+
+
+def _claim_order(linked: _Linked) -> tuple[str, str, int]:
+    """Return the sort key in which submissions are claimed, so that no two messages wait for each other's."""
+    return linked.about.server, linked.about.kind, linked.about.id
 
 
 async def _newest(tx: Transaction, meant: MeantSubmission, version: int | None) -> int | None:

@@ -389,3 +389,20 @@ def test_the_rooms_that_are_quiet_for_longest_are_forgotten() -> None:
     assert recent.since(RoomId("!0:hs"), -1.0) == 0
     assert not recent.is_complete_since(100.0)
     assert recent.is_complete_since(2_000.0)
+
+
+async def test_links_that_many_paste_in_any_order_get_one_line_each(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with people(rig) as here:
+        for number in range(3):
+            await arrived(here, patches=1, name=f"migration: Step {number}")
+        before = len(rig.chat.posted)
+        links = [f"{SITE}/patch/{number}/" for number in (1, 2, 3)]
+        for number, order in enumerate(list(itertools.permutations(links)) * 5):
+            who, event = UserId(f"@p{number}:hs"), EventId(f"$orders{number}")
+            await here.bot.receive(InboxMessage(ROOM, event, who, " ".join(order), rig.clock.now()))
+        await here.bot.settle()
+
+    assert sum(post.message.body.count("\n") + 1 for post in rig.chat.posted[before:]) == 3
+    assert "command.deferred" not in capsys.readouterr().out
