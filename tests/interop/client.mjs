@@ -259,7 +259,9 @@ function serve(socket) {
         return await clients.get(name)[order](details);
     }
 
-    createInterface({ input: socket }).on("line", async (line) => {
+    const orders = createInterface({ input: socket });
+    orders.on("error", console.error); // it passes the socket's on, such as a write after the test has ended
+    orders.on("line", async (line) => {
         const { id, ...what } = JSON.parse(line);
         try {
             write({ id, answer: (await carryOut(what)) ?? null });
