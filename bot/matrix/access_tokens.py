@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from bot.backoff import Backoff
+from bot.backoff import LONGEST_REQUESTED, Backoff
 from bot.clock import Clock
 from bot.errors import ConfigError, StoreError, Temporary
 from bot.matrix.oauth import Tokens
@@ -140,6 +140,7 @@ class AccessTokens:
             await self._renew_stored()
         except (Temporary, StoreError) as error:
             requested = error.retry_after if isinstance(error, Temporary) else None
+            requested = min(requested, LONGEST_REQUESTED) if requested is not None else None
             self._failures += 1
             self._retry_at = self._clock.monotonic() + _RETRIES.seconds(self._failures, requested)
             if str(error) != self.problem:

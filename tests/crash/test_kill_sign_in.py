@@ -1,4 +1,4 @@
-"""`patchbot login` and `run`, killed with SIGKILL at each step of a sign-in and its renewal: nobody is locked out."""
+"""`patchbot login`, `run` and `logout`, killed with SIGKILL at each step: nobody is locked out."""
 
 import asyncio
 import json
@@ -38,7 +38,8 @@ class Victim:
         """Start `patchbot VERB`, which dies at a *moment* of the *time*-th time that it stores a sign-in."""
         folder = self.stage.folder
         config, environment = self.stage._write_config(), {**os.environ, "PYTHONPATH": str(ROOT)}
-        arguments = (str(PROGRAM), moment, str(time), verb, "--config", str(config))
+        confirmed = ("--yes",) if verb == "logout" else ()
+        arguments = (str(PROGRAM), moment, str(time), verb, *confirmed, "--config", str(config))
         return await preloaded.started(*arguments, folder=folder, environment=environment, output=folder / "log.txt")
 
     async def dies_saving(self, verb: str, moment: str, time: int) -> None:
@@ -153,3 +154,15 @@ async def test_a_bot_killed_at_random_while_it_renews_needs_nobody(victim: Victi
 
     assert len(victim.server.grants) == 1
     assert len(victim.server.sessions(victim.bot.name)) == 1
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest.mark.parametrize("place", ["refresh", "revocation"])
+async def test_a_logout_that_is_killed_is_made_again(victim: Victim, place: str, *, is_done: bool) -> None:
+    await victim.bot.sign_in()
+
+    await victim.is_killed_at("logout", place, is_done=is_done)
+    assert await victim.bot.sign_out() == 1
+
+    assert victim.server.sessions(victim.bot.name) == []
+    assert not victim.bot.sign_ins.is_signed_in

@@ -313,6 +313,30 @@ def test_what_must_be_confirmed_says_by_which_single_steps(code: dict[str, str])
     assert raised.value.session == "abc"
 
 
+@pytest.mark.parametrize(
+    ("params", "page"),
+    [
+        ({"m.oauth": {"url": "https://account.example.org/?action=x"}}, "https://account.example.org/?action=x"),
+        ({"org.matrix.cross_signing_reset": {"url": "https://a.example.org/"}}, "https://a.example.org/"),
+        ({"m.oauth": {"url": "http://account.example.org/"}}, ""),
+        ({"m.oauth": {"url": "javascript:alert(1)"}}, ""),
+        ({"m.oauth": {"url": "https://a.example.org/\x1b[2J"}}, ""),
+        ({"m.oauth": {"url": ["https://a.example.org/"]}}, ""),
+        ({"m.oauth": []}, ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_a_demand_for_an_approval_on_a_page_names_only_a_page_that_may_be_opened(params: object, page: str) -> None:
+    answer = {"flows": [{"stages": ["m.oauth"]}], "session": "dummy", "params": params}
+
+    with pytest.raises(wire.Challenge) as raised:
+        wire.judge(401, "", json.dumps(answer).encode())
+
+    assert raised.value.ways == {"m.oauth"}
+    assert raised.value.page == page
+
+
 def a_claim(sender: object = "@ann:hs", membership: str = "invite", **more: object) -> dict[str, object]:
     content = {"membership": membership, **more}
     return {"type": "m.room.member", "state_key": ME, "sender": sender, "content": content}

@@ -135,6 +135,7 @@ async def test_tokens_that_cannot_be_stored_are_not_used(
         faults.mistyped_refusal,
         faults.a_list,
         faults.endless,
+        faults.redirect,
     ],
     ids=lambda fault: fault.__name__,
 )
@@ -158,6 +159,18 @@ async def test_no_fault_of_a_renewal_ends_the_sign_in(
 
     assert await works(client)
     assert renewals(authorization) == 3
+
+
+async def test_a_redirect_is_not_followed_and_tells_no_secret(
+    client: MatrixClient, authorization: AuthorizationServer, clock: LeapClock
+) -> None:
+    authorization.suffer("refresh", faults.redirect)
+    await clock.sleep(LIFETIME)
+
+    with pytest.raises(Temporary, match=r"redirects to https://elsewhere\.invalid/\?grant_type") as error:
+        await works(client)
+
+    assert "mar_" not in str(error.value)
 
 
 async def test_a_server_that_is_away_delays_nothing_while_the_token_is_valid(

@@ -165,6 +165,7 @@ PASSING: tuple[Fault, ...] = (
     faults.mistyped_refusal,
     faults.a_list,
     faults.endless,
+    faults.redirect,
 )
 
 

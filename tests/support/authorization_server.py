@@ -254,19 +254,23 @@ class AuthorizationServer:
         grant.is_exchanged = True
         session = Session(grant.user, grant.client, grant.scope)
         await asyncio.to_thread(self.homeserver.tell, "upsert_device", localpart=session.user, device_id=session.device)
-        return self._new_tokens(session)[0]
+        return self.new_tokens(session)[0]
 
     async def _refresh(self, request: web.Request) -> object:
         form = await request.post()
         self._client(form, "refresh_token")
-        used = self.refresh.get(str(form["refresh_token"]))
-        if used is None or used.session.is_finished or used.session.client != form["client_id"] or used.is_revoked:
+        return self.renew(str(form["client_id"]), str(form["refresh_token"]))
+
+    def renew(self, client: str, token: str) -> dict[str, object]:
+        """Give new tokens for a refresh token, or raise a refusal."""
+        used = self.refresh.get(token)
+        if used is None or used.session.is_finished or used.session.client != client or used.is_revoked:
             raise Refusal("invalid_grant")
         if (unused := used.successor) is not None:
             if not self.reissues or not unused.is_valid or unused.access.is_used:
                 raise Refusal("invalid_grant")
             unused.is_revoked = unused.access.is_revoked = True
-        answer, used.successor = self._new_tokens(used.session)
+        answer, used.successor = self.new_tokens(used.session)
         used.access.is_revoked = True
         return answer
 
@@ -295,7 +299,8 @@ class AuthorizationServer:
         if grant_type not in client["grant_types"]:
             raise Refusal("unauthorized_client", 401)
 
-    def _new_tokens(self, session: Session) -> tuple[dict[str, object], Refresh]:
+    def new_tokens(self, session: Session) -> tuple[dict[str, object], Refresh]:
+        """Give a session tokens; the answer, and the refresh token in it."""
         access_token, refresh_token = _secret("mat"), _secret("mar")
         access = Access(session, self.now() + self.lifetime_seconds)
         refresh = Refresh(session, access)
@@ -393,6 +398,11 @@ async def endless(request: web.Request, _: Answer) -> web.StreamResponse:
 async def refused(_: web.Request, __: Answer) -> web.StreamResponse:
     """A refusal of the server itself."""
     return web.json_response({"error": "invalid_grant"}, status=400)
+
+
+async def redirect(request: web.Request, _: Answer) -> web.StreamResponse:
+    """Another place, whose address repeats all that was sent."""
+    return web.Response(status=307, headers={"Location": f"https://elsewhere.invalid/?{await request.text()}"})
 
 
 @dataclass
