@@ -98,7 +98,7 @@ class AccessTokens:
         if now >= self._retry_at or self._task is not None:
             task = self._renewal()
             await asyncio.wait({task}, timeout=_PATIENCE_SECONDS)
-            if task.done() and isinstance(error := task.exception(), SignInRefused):
+            if task.done() and not task.cancelled() and isinstance(error := task.exception(), SignInRefused):
                 raise error
         return self._sign_in.access
 

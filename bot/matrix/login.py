@@ -166,7 +166,7 @@ class Login:
                 "or the password",
             ) from lost
         if self._tokens is not None:
-            await self._around.save(replace(await self._around.load(), is_device_lost=True))
+            await self._around.change(lambda sign_ins: replace(sign_ins, is_device_lost=True))
             raise ConfigError(
                 "matrix.user_id",
                 f"{lost}: sign in again with `patchbot login`, which makes a new device; the same identity signs it",

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,7 +19,7 @@ from bot.errors import LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import DeviceId
 from bot.matrix import device as devices
 from bot.matrix import device_grant as grants
-from bot.matrix import oauth, requests
+from bot.matrix import oauth, requests, wire
 from bot.matrix.access_tokens import AccessTokens, SignInRefused, tokens_of
 from bot.matrix.crypto.account import stored_device_keys
 from bot.matrix.device_grant import CodeUsed, Polling
@@ -52,9 +53,17 @@ class SignInContext:
         """Return the stored sign-ins. Raises `StoreError`."""
         return await asyncio.to_thread(self.file.load)
 
-    async def save(self, sign_ins: SignIns) -> None:
-        """Store the sign-ins. Raises `StoreError`."""
-        await asyncio.to_thread(self.file.save, sign_ins)
+    async def change(self, changed: Callable[[SignIns], SignIns]) -> SignIns:
+        """Store the sign-ins as *changed*, and return what they were; nobody else changes them in between.
+
+        Raises:
+            StoreError: the file cannot be used.
+            Temporary: another process uses it for long.
+        """
+        async with self.file.exclusive(self.clock):
+            before = await self.load()
+            await asyncio.to_thread(self.file.save, changed(before))
+        return before
 
 
 # Using a sign-in
@@ -96,13 +105,12 @@ async def _confirmed(around: SignInContext, sign_in: SignIn) -> AccessTokens:
         await _check_owner(around, tokens)
     except SignInRefused as refused:
         is_ended = await _ended(around, tokens.sign_in)
-        await around.save(replace(await around.load(), unconfirmed=None, pending=None))
+        await around.change(lambda sign_ins: replace(sign_ins, unconfirmed=None, pending=None))
         if not is_ended:
             raise SignInRefused(f"{refused.reason}; that sign-in goes on: end it on the account's page") from refused
         raise
-    sign_ins = await around.load()
-    await around.save(sign_ins.confirmed(tokens.sign_in))
-    if (old := sign_ins.current) is not None and old.device != sign_in.device:
+    before = await around.change(lambda sign_ins: sign_ins.confirmed(sign_ins.unconfirmed or tokens.sign_in))
+    if (old := before.current) is not None and old.device != sign_in.device:
         await _ended(around, old)  # a server ends the earlier sign-ins of the same device by itself
     return around.tokens(tokens.sign_in, "current")
 
@@ -119,15 +127,16 @@ async def _ended(around: SignInContext, sign_in: SignIn) -> bool:
 
 async def _check_owner(around: SignInContext, tokens: AccessTokens) -> None:
     answer = await _who_am_i(around.http, tokens)
-    user, device = answer.get("user_id"), answer.get("device_id")
+    user, device = wire.text(answer, "user_id"), wire.text(answer, "device_id")
     if user != around.file.user:
         raise SignInRefused(
-            f"somebody signed in as {_shown(user)} instead of {around.file.user}; run `patchbot login`, and sign in as "
-            f"{around.file.user} in the browser"
+            f"somebody signed in as {oauth.shown(user)} instead of {around.file.user}; run `patchbot login`, and "
+            f"sign in as {around.file.user} in the browser"
         )
     if device != tokens.sign_in.device:
         raise SignInRefused(
-            f"the homeserver calls the device {_shown(device)} instead of {tokens.sign_in.device}; run `patchbot login`"
+            f"the homeserver calls the device {oauth.shown(device)} instead of {tokens.sign_in.device}; run "
+            "`patchbot login`"
         )
 
 
@@ -149,10 +158,6 @@ async def _who_am_i(http: HomeserverHttp, tokens: AccessTokens) -> Content:
 def refused_anew(error: LoggedOut) -> str:
     """Return words for a refusal of an access token that was just renewed."""
     return f"the homeserver does not accept a new access token ({error})"
-
-
-def _shown(value: object) -> str:
-    return oauth.shown(value) if isinstance(value, str) and value else "nobody"
 
 
 # Signing in
@@ -205,16 +210,15 @@ class SigningIn:
         empty = SignIn(pending.device, pending.number, pending.issuer, pending.client, new.access, None)
         sign_in = tokens_of(empty, new, None, self._around.clock.now().timestamp())
         sign_in = replace(sign_in, account_page=metadata.account_page)
-        sign_ins = await self._around.load()
-        await self._around.save(replace(sign_ins, unconfirmed=sign_in, pending=None))
+        await self._around.change(lambda sign_ins: replace(sign_ins, unconfirmed=sign_in, pending=None))
         if sign_in.refresh is None and sign_in.expires_at is not None:
             await self._around.server.revoke(sign_in)
-            await self._around.save(replace(sign_ins, unconfirmed=None, pending=None))
+            await self._around.change(lambda sign_ins: replace(sign_ins, unconfirmed=None))
             raise Permanent("the authorization server gave an access token that expires, and no refresh token")
         return (await _confirmed(self._around, sign_in)).sign_in.device
 
     async def _forget_code(self) -> None:
-        await self._around.save(replace(await self._around.load(), pending=None))
+        await self._around.change(lambda sign_ins: replace(sign_ins, pending=None))
 
     async def _pending(self) -> PendingSignIn:
         """Return the code that was shown before if it is still valid, or a new one, which is stored."""
@@ -242,7 +246,7 @@ class SigningIn:
             now + grant.lifetime_seconds,
             grant.interval_seconds,
         )
-        await self._around.save(replace(sign_ins, pending=pending))
+        await self._around.change(lambda sign_ins: replace(sign_ins, pending=pending))
         return pending
 
     async def _authorization(self, client: str, device: DeviceId) -> Content:
@@ -317,7 +321,7 @@ async def sign_out(around: SignInContext) -> int:
             await around.server.revoke(tokens.sign_in)
         except SignInRefused as error:
             _log.info("sign_in.had_ended", reason=error.reason)
-        await around.save((await around.load()).put(slot, None))
+        await around.change(partial(SignIns.put, slot=slot, sign_in=None))
         ended += 1
-    await around.save((await around.load()).signed_out())
+    await around.change(SignIns.signed_out)
     return ended

@@ -1,9 +1,11 @@
 """Signing in and out by OAuth 2.0, at a Synapse whose tokens an authorization server checks."""
 
+import asyncio
 import json
 import re
 import stat
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -17,7 +19,17 @@ from bot.matrix.identity import report, reset
 from support import authorization_server as faults
 from support.authorization_server import AuthorizationServer, Fault
 from support.chat_contract import a_message
-from support.fault_proxy import FaultProxy, html_502, proxied
+from support.fault_proxy import Fault as HomeserverFault
+from support.fault_proxy import (
+    FaultProxy,
+    empty_object,
+    garbage,
+    html_403,
+    html_502,
+    limited,
+    login_page,
+    proxied,
+)
 from support.friend import Friend
 from support.homeserver import Homeserver
 from support.matrix_rig import Account, LeapClock
@@ -254,6 +266,45 @@ async def test_another_account_costs_nothing_of_the_sign_in_before(
 
     async with bot.account.logged_in() as client:
         assert client.device == device
+
+
+@pytest.mark.parametrize("fault", [empty_object, garbage, html_502, login_page, html_403, limited])
+async def test_a_homeserver_that_does_not_say_whose_token_it_is_ends_nothing(
+    bot: SigningBot, authorization: AuthorizationServer, fault: HomeserverFault
+) -> None:
+    authorization.consent = bot.name
+    async with proxied(authorization.homeserver) as proxy:
+        bot.account.url = proxy.url
+        proxy.break_down("/whoami", fault)
+        with pytest.raises(Temporary):
+            await bot.sign_in()
+        with pytest.raises(Temporary):
+            async with bot.account.logged_in():
+                pass
+        proxy.heal()
+
+        device = await bot.sign_in()
+
+        assert "Going on with a sign-in that was interrupted." in bot.said
+        assert [session.device for session in authorization.sessions(bot.name)] == [device]
+
+
+async def test_a_change_waits_for_a_renewal_of_another_process(
+    bot: SigningBot, authorization: AuthorizationServer
+) -> None:
+    authorization.consent = bot.name
+    await bot.sign_in()
+    async with bot.context() as around, bot.context() as other:
+        async with other.file.exclusive(other.clock):
+            changing = asyncio.create_task(around.change(lambda sign_ins: replace(sign_ins, is_device_lost=True)))
+            await asyncio.sleep(0)
+            before = other.file.load()
+            assert before.current is not None
+            other.file.save(before.put("current", replace(before.current, access="renewed")))
+        await changing
+
+    assert bot.sign_ins.is_device_lost
+    assert bot.sign_ins.current == replace(before.current, access="renewed")
 
 
 async def test_another_accounts_sign_in_that_cannot_be_ended_is_told(
