@@ -1,7 +1,6 @@
 """Matrix client for one bot user, without retries, which the outbox and the session make."""
 
 import asyncio
-import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -44,10 +43,8 @@ from bot.matrix.sync_isolation import update_keys
 from bot.notices.notice import Message
 
 LOOK_BACK_EVENTS = 1_000
-MAX_KEY_SYNCS = 100  # syncs for what was sent to our device, each with up to 100 messages
 MAX_MEMBERSHIPS = 10  # membership events (changes of name or picture) searched for our invitation
 _PAGE_LIMITS = (requests.PAGE_EVENTS, 10, 1)  # events; smaller pages are requested if one is too large
-_NUMBERS = 1_000_000_000
 _CLOCKS_DIFFER = timedelta(seconds=2)  # the Date header has whole seconds
 _log = structlog.get_logger(__name__)
 
@@ -174,19 +171,6 @@ class MatrixClient:
             await confirmed(self.ask, self.owner, requests.delete_devices([old]))
         except TransportError as error:
             _log.warning("device.not_removed", device=old, reason=str(error))
-
-    async def end_device(self, device: DeviceId) -> None:
-        """Delete another device of the account, so that the homeserver refuses what may still arrive from it.
-
-        Raises:
-            Temporary: the homeserver cannot be reached now.
-        """
-        try:
-            await confirmed(self.ask, self.owner, requests.delete_devices([device]))
-        except Permanent as error:
-            _log.warning("device.not_removed", device=device, reason=str(error))
-        else:
-            _log.info("device.ended", device=device)
 
     @property
     def owner(self) -> SigningAccount:
@@ -354,27 +338,6 @@ class MatrixClient:
         known = None if answer.keys.is_partial else since
         await update_keys(self.encryption, answer, self.incidents, since=known, whole=full_state)
         return answer
-
-    async def receive_queued_keys(self) -> None:
-        """Receive what was sent to our device while another one of the account synced, above all keys of rooms.
-
-        To sync from the token of the other one would make the homeserver drop it.
-
-        Raises:
-            Temporary: a request failed.
-            LoggedOut: the device no longer belongs to the account.
-        """
-        since: str | None = None
-        for _ in range(MAX_KEY_SYNCS):
-            request = requests.sync_keys(since, 1 + secrets.randbelow(_NUMBERS))
-            request = replace(request, seconds=self.deadlines.sync_seconds, reading=readings.sync(self.user))
-            answer = await self._ask_parsed(
-                request, lambda response: wire.sync_answer(response.content, self.user, response.left_out)
-            )
-            await update_keys(self.encryption, answer, self.incidents, since=since, whole=False)
-            if not answer.keys.to_device or answer.next_batch == since:
-                return
-            since = answer.next_batch
 
     async def backfill(self, gap: TimelineGap, enough: Callable[[Sequence[Event]], bool]) -> tuple[Event, ...]:
         """Return the events in a gap, oldest first; at most the newest 1,000.

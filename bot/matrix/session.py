@@ -22,6 +22,7 @@ from bot.clock import Clock
 from bot.errors import BotError, ConfigError, Forbidden, LoggedOut, Permanent, Temporary, TransportError
 from bot.ids import DeviceId, RoomId
 from bot.incidents import Incidents
+from bot.matrix import hand_over
 from bot.matrix.answer_reader import MatrixResponseTooLarge
 from bot.matrix.client import MatrixClient
 from bot.matrix.invite_rules import InviteRules
@@ -121,7 +122,7 @@ class Session:
         """End the device with which the bot acted before, unless it is ours, and return ours."""
         ours = self._client.device
         if device not in {None, ours}:
-            await self._insist(partial(self._client.end_device, device))
+            await self._insist(partial(hand_over.end_device, self._client, device))
         return ours
 
     async def receive_queued_keys(self) -> None:
@@ -130,7 +131,7 @@ class Session:
         Raises:
             LoggedOut: the homeserver ended the session.
         """
-        await self._insist(self._client.receive_queued_keys)
+        await self._insist(partial(hand_over.receive_queued_keys, self._client))
 
     async def run(self) -> None:
         """Sync until cancelled.
