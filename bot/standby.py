@@ -60,7 +60,9 @@ class StandbyRole:
         self._view: LeaseView | None = None
         self._standbys: tuple[StandbyInstance, ...] = ()
         self._standby_seen_at: datetime | None = None
-        self._since = clock.now()
+        self._since = self._steady_since = (
+            clock.now()
+        )  # the latter: since when nothing but the homeserver can be at fault
         self._failing_since: datetime | None = None
         self._reason = ""
         self._published: Mapping[str, str] = {}
@@ -109,7 +111,8 @@ class StandbyRole:
         tenure = Tenure(taken.epoch)
         tenure.extend(asked_at)
         self._published, self._device = taken.before.keys, taken.before.keys.get(DEVICE)
-        self._since, self._not_before = self._clock.now(), 0.0
+        self._since = self._steady_since = self._clock.now()
+        self._not_before = 0.0
         return tenure
 
     def _pause(self) -> float:
@@ -182,7 +185,9 @@ class StandbyRole:
 
     async def _renew_once(self, tenure: Tenure, asked_at: float) -> None:
         down_since, now = self.cut_off_since(), self._clock.now()
-        silent = timedelta() if down_since is None else now - down_since
+        silent = timedelta()
+        if down_since is not None and self._failing_since is None:
+            silent = now - max(down_since, self._steady_since)
         standbys = await self._leases.renew(tenure.epoch, is_cut_off=silent >= CUT_OFF)
         if standbys is None:
             _log.error("lease.lost", epoch=tenure.epoch)
@@ -258,6 +263,8 @@ class StandbyRole:
     def _recovered(self) -> datetime | None:
         """Note a success, and return since when there was none; None if the last attempt succeeded, too."""
         since, self._failing_since = self._failing_since, None
+        if since is not None:
+            self._steady_since = self._clock.now()
         return since
 
     def outages(self) -> tuple[str, ...]:

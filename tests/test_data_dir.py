@@ -1,13 +1,14 @@
 """The installation's id: random, kept, and sent with every request to a Patchwork server."""
 
 import re
+import shutil
 from pathlib import Path
 
 import httpx
 import pytest
 
-from bot import __version__
-from bot.data_dir import ID_FILE, installation_id, known_id
+from bot import __version__, data_dir
+from bot.data_dir import ID_FILE, installation_id, instance_name, known_id, locked
 from bot.errors import StoreError
 from bot.sample_patchwork.server import SampleTransport
 from support.rig import Rig
@@ -47,6 +48,26 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_setting(tmp_path: Pat
 
     with pytest.raises(StoreError, match=r"store\.data_dir: .*/file/installation-id cannot be written"):
         installation_id(tmp_path / "file")
+
+
+def test_a_locked_folder_has_one_name_that_a_copy_of_it_has_not(tmp_path: Path) -> None:
+    names = []
+    for _ in range(2):
+        with locked(tmp_path / "one"):
+            names.append(instance_name(tmp_path / "one"))
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    with locked(tmp_path / "copy"):
+        names.append(instance_name(tmp_path / "copy"))
+
+    assert names[0] == names[1] != names[2]
+
+
+def test_where_the_machine_does_not_tell_its_name_each_process_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_dir, "_BOOT_ID", tmp_path / "hidden")
+    with locked(tmp_path):
+        assert instance_name(tmp_path) != instance_name(tmp_path)
 
 
 class AgentTransport(SampleTransport):

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import pytest
 
@@ -168,8 +167,8 @@ async def test_an_instance_does_not_yield_to_one_that_is_not_answered_either(
 ) -> None:
     bob.reaches, began = False, rig.now
     ada.role.cut_off_since = lambda: began
-    rig.advance(seconds=YIELDS.total_seconds())
     async with ada.role.holding(tenure := await ada.role.wait()):
+        rig.advance(seconds=YIELDS.total_seconds())
         waiting = asyncio.ensure_future(bob.role.wait())
         await until(rig, "standby WHERE NOT reaches_homeserver")
         rig.execute("DELETE FROM standby")
@@ -179,10 +178,38 @@ async def test_an_instance_does_not_yield_to_one_that_is_not_answered_either(
         waiting.cancel()
 
 
-async def test_an_instance_that_yielded_leaves_the_lease_to_others(ada: Place, bob: Place, rig: StoreRig) -> None:
-    ada.role.cut_off_since = lambda: rig.now - timedelta(hours=1)
+async def test_an_instance_that_could_not_renew_does_not_blame_the_homeserver_for_it(
+    ada: Place, bob: Place, rig: StoreRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, renew, failed = rig.now, ada.leases.renew, asyncio.Event()
+    ada.role.cut_off_since = lambda: began
     tenure = await ada.role.wait()
     await bob.leases.look(reaches_homeserver=True)
+
+    async def fail(epoch: int, *, is_cut_off: bool) -> None:
+        failed.set()
+        raise StoreError(f"away: {epoch} {is_cut_off}")
+
+    monkeypatch.setattr(ada.leases, "renew", fail)
+    async with ada.role.holding(tenure):
+        await asyncio.wait_for(failed.wait(), 10)
+        rig.advance(seconds=YIELDS.total_seconds())
+        monkeypatch.setattr(ada.leases, "renew", renew)
+        async with asyncio.timeout(10):
+            while ada.role.outages():  # noqa: ASYNC110  # another task changes it
+                await asyncio.sleep(0.02)  # between two looks
+        rig.execute("UPDATE lease SET is_cut_off = true")
+        await until(rig, "lease WHERE NOT is_cut_off")
+
+        assert not tenure.lost.is_set()
+
+
+async def test_an_instance_that_yielded_leaves_the_lease_to_others(ada: Place, bob: Place, rig: StoreRig) -> None:
+    began = rig.now
+    ada.role.cut_off_since = lambda: began
+    tenure = await ada.role.wait()
+    await bob.leases.look(reaches_homeserver=True)
+    rig.advance(seconds=YIELDS.total_seconds())
     async with ada.role.holding(tenure):
         await asyncio.wait_for(tenure.lost.wait(), 10)
 

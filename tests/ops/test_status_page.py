@@ -110,6 +110,16 @@ def test_a_database_that_is_away_is_told() -> None:
     assert "Unknown: the database does not answer." in told
 
 
+def test_an_instance_that_stands_by_says_for_whom() -> None:
+    role = "The instance on bob has stood by since 2026-01-01 00:00 UTC; active is the one on ada."
+
+    shown = words(page(BotStatus("1.0", NOW, NOW, role=role, stands_by=True), StatusDetails()))
+
+    assert "Standing by" in shown
+    assert role in shown
+    assert "Ready" not in shown
+
+
 def test_of_many_rooms_the_first_hundred_are_shown() -> None:
     rooms = tuple(RoomStatus(RoomId(f"!{number}:hs")) for number in range(1_000))
 
