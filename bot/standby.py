@@ -60,13 +60,13 @@ class StandbyRole:
         self._view: LeaseView | None = None
         self._standbys: tuple[StandbyInstance, ...] = ()
         self._standby_seen_at: datetime | None = None
-        self._since = self._steady_since = (
-            clock.now()
-        )  # the latter: since when nothing but the homeserver can be at fault
+        self._since = clock.now()
+        self._steady_since = self._since  # since when the lease is renewed without a failure
         self._failing_since: datetime | None = None
         self._reason = ""
         self._published: Mapping[str, str] = {}
         self._device: str | None = None  # with which the lease's holder may have sent something
+        self._sends = False  # whether that is this instance's
         self._not_before = 0.0
         self._reaches: bool | None = None
 
@@ -111,6 +111,7 @@ class StandbyRole:
         tenure = Tenure(taken.epoch)
         tenure.extend(asked_at)
         self._published, self._device = taken.before.keys, taken.before.keys.get(DEVICE)
+        self._sends = False
         self._since = self._steady_since = self._clock.now()
         self._not_before = 0.0
         return tenure
@@ -160,7 +161,8 @@ class StandbyRole:
         """End the lease, as soon as nothing that was begun under it can still be carried out."""
         tenure.lose()
         try:
-            if not (seconds := tenure.seconds_in_doubt):
+            seconds = tenure.seconds_in_doubt
+            if self._sends and not seconds:
                 self._device = None  # all that it sent was answered
                 await self._publish(tenure)
             await self._leases.release(tenure.epoch, seconds)
@@ -219,7 +221,7 @@ class StandbyRole:
 
     async def act_with(self, device: str, tenure: Tenure) -> None:
         """Note that this instance sends with *device* from now on, so that whoever takes over can end it."""
-        self._device = device
+        self._device, self._sends = device, True
         while True:
             try:
                 await self._publish(tenure)

@@ -245,6 +245,9 @@ async def test_whoever_takes_over_knows_the_device_of_an_instance_that_did_not_e
         tenure.doubt()
     rig.execute("UPDATE lease SET ends_at = taken_at")
 
+    async with bob.role.holding(await bob.role.wait()):
+        pass  # it is stopped before it could end that device
+
     async with bob.role.holding(tenure := await bob.role.wait()):
         assert bob.role.device == "ADAS"
         await until(rig, "lease WHERE keys::text LIKE '%ADAS%'")  # until it was ended

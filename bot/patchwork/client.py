@@ -241,13 +241,20 @@ class PatchworkClient:
         url = httpx.URL(self.url + path, params=list(request.params)) if request.params else httpx.URL(self.url + path)
         headers = {"Accept": JSON_TYPE, "Authorization": f"Token {request.token.text}"}
         headers |= {"Content-Type": JSON_TYPE} if request.body is not None else {}
-        with counted(self.server, path) as answered:
-            async with self._personal.stream(request.method, url, headers=headers, content=request.body) as response:
-                answered.code = str(response.status_code)
-                self._turns.is_silent = False
-                is_ok = response.status_code == 200
-                body = await (_body(response, self._limits.max_bytes) if is_ok else _error_body(response))
-                return PatchworkResponse(response.status_code, response.headers, body)
+        is_answered = request.method == "GET"  # which changes nothing
+        try:
+            with counted(self.server, path) as answered:
+                async with self._personal.stream(
+                    request.method, url, headers=headers, content=request.body
+                ) as response:
+                    answered.code, is_answered = str(response.status_code), True
+                    self._turns.is_silent = False
+                    is_ok = response.status_code == 200
+                    body = await (_body(response, self._limits.max_bytes) if is_ok else _error_body(response))
+                    return PatchworkResponse(response.status_code, response.headers, body)
+        finally:
+            if not is_answered:
+                self.permit.doubt()
 
     async def _get(self, path: str, params: Params, content_type: str | None) -> Page:
         return await self._in_turn(partial(self._stream, path, params, content_type))
