@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TypeAlias
 
 import httpx
 import structlog
@@ -32,11 +31,10 @@ from bot.delivery.pacing import Pace
 from bot.delivery.sender import Sender
 from bot.errors import ConfigError, LoggedOut, outage
 from bot.health.collect import HealthCollector, HealthSources
-from bot.ids import ProjectName, RoomId, ServerName, UserId
+from bot.ids import RoomId, ServerName, UserId
 from bot.incidents import Incidents
 from bot.lease import SOCKET_SECONDS, UNLIMITED, Tenure
 from bot.maintainers_files import MaintainersFiles, shelf_of
-from bot.notices.card import ServerLinks
 from bot.ops.duties import Duties, Duty
 from bot.ops.schedule import RepeatedFailure, Schedule, end
 from bot.ops.summary import room_queries
@@ -70,7 +68,6 @@ DRAIN_SECONDS = 8.0
 HOUSEKEEPING_SECONDS = 3600.0
 MAINTAINERS_SECONDS = 1800.0
 _log = structlog.get_logger(__name__)
-_Sites: TypeAlias = Mapping[ServerName, Callable[[ProjectName], ServerLinks]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +307,7 @@ async def assembled(
         sites = {watch.server: watch.site for watch, _ in watches}
         sources = DigestSources(past, queue, sites, ListedNow(dict(zip(sites, apis, strict=True))))
         digests, floods = DigestPosts(store, audience, sources, clock), FloodLists(store, audience, pollers)
-        duties = Duties(store, clock, _duties(store, audience, sites, digests, floods))
+        duties = Duties(store, clock, _duties(store, audience, sources, digests, floods))
         bot = Bot(
             store,
             rooms,
@@ -339,10 +336,11 @@ def _answerer(
 
 
 def _duties(
-    store: Store, audience: Audience, sites: _Sites, digests: DigestPosts, floods: FloodLists
+    store: Store, audience: Audience, sources: DigestSources, digests: DigestPosts, floods: FloodLists
 ) -> tuple[Duty, ...]:
+    sites = sources.sites
     edits, replies = CardEditor(store, sites), ThreadReplies(store, audience, sites)
-    snoozes, nudges = SnoozeReturns(store, audience, sites), Nudges(store, audience, sites)
+    snoozes, nudges = SnoozeReturns(store, audience, sites), Nudges(store, audience, sites, sources.queue)
     return (
         Duty(RetryKind.EDIT, edits.tick),
         Duty(RetryKind.REPLY, replies.tick, after=GATHERING),

@@ -28,6 +28,7 @@ from bot.query.query import Node, Query, all_of, any_of, facts_in, patterns_of
 from bot.query.values import Turn
 from bot.store.book import batched
 from bot.store.comment_book import NO_COMMENTS, CommentsOfMail
+from bot.store.nudge_book import NudgeScope
 from bot.store.patch_scan import STORED_FACTS, FactsReader, PatchScan, ScanRow, ScanScope, ScanWindow, paths_of
 from bot.store.store import Store, Transaction
 from bot.submission import Submission, SubmissionKind, SubmissionRef
@@ -76,6 +77,9 @@ class QueueItem:
     verdict: TurnVerdict
 
 
+_Items = dict[SubmissionRef, QueueItem]
+
+
 class ReviewQueue:
     """The open submissions of the watched *projects*, which are given by server; *apis* know what their states mean.
 
@@ -118,6 +122,16 @@ class ReviewQueue:
         for server, some in by_server.items():
             items |= await self._items(server, some)
         return items
+
+    async def items_in(self, tx: Transaction, server: ServerName, refs: Iterable[SubmissionRef]) -> _Items:
+        """Return those of some submissions of a server that are stored and open, without their files."""
+        submissions = await tx.watch.load_submissions(refs, with_checks=True, with_files=False)
+        known = await known_comments(tx, server, submissions.values())
+        return await self._verdicts_apart(server, submissions, known)
+
+    def nudge_scopes(self) -> list[NudgeScope]:
+        """Return where people are reminded of their own submissions."""
+        return [NudgeScope(server, projects, self._closed(server)) for server, projects in self._projects.items()]
 
     async def _matching(self, server: ServerName, scope: QueueScope) -> _Turns:
         """Return the open submissions of a server that a *scope* has, each with the turns of which it wants them."""
@@ -176,17 +190,22 @@ class ReviewQueue:
         verdicts = ((ref, item.verdict) for ref, item in items.items())
         return [QueueRow(ref, verdict.turn, verdict.since) for ref, verdict in verdicts if verdict.turn in turns[ref]]
 
-    async def _items(self, server: ServerName, refs: Iterable[SubmissionRef]) -> dict[SubmissionRef, QueueItem]:
+    async def _items(self, server: ServerName, refs: Iterable[SubmissionRef]) -> _Items:
         """Return those of some submissions of a server that are stored and open."""
         async with self._store.reading() as tx:
             submissions = await tx.watch.load_submissions(refs, with_checks=True, with_files=False)
             known = await known_comments(tx, server, submissions.values())
+        return await self._verdicts_apart(server, submissions, known)
+
+    async def _verdicts_apart(
+        self, server: ServerName, submissions: Mapping[SubmissionRef, Submission], known: "KnownComments"
+    ) -> _Items:
         known = replace(known, are_announced=self._apis[server].raises_comment_events)
         return await asyncio.to_thread(self._verdicts, server, submissions, known)
 
     def _verdicts(
         self, server: ServerName, submissions: Mapping[SubmissionRef, Submission], comments: "KnownComments"
-    ) -> dict[SubmissionRef, QueueItem]:
+    ) -> _Items:
         items: dict[SubmissionRef, QueueItem] = {}
         for ref, submission in submissions.items():
             verdict = turn_of(comments.facts_of(submission), self._apis[server].classes)

@@ -40,6 +40,15 @@ class OwnSubmission:
     last: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class NudgeScope:
+    """The watched *projects* of a *server*, and the states in which nothing more is to be done there."""
+
+    server: ServerName
+    projects: Collection[str]
+    closed: Collection[str]
+
+
 class NudgeBook(Book):
     """The reminders in one transaction."""
 
@@ -71,12 +80,12 @@ class NudgeBook(Book):
         """Look at a chat again at a time (UTC)."""
         await self._connection.execute(sa.update(nudge).where(nudge.c.room == room).values(next_at=next_at))
 
-    async def unanswered_of(self, person: UserId, servers: Collection[ServerName]) -> list[OwnSubmission]:
-        """Return the newest versions of a person's work on *servers* of which they were not reminded, by id."""
+    async def unanswered_of(self, person: UserId, scope: NudgeScope) -> list[OwnSubmission]:
+        """Return the newest versions of a person's open work in a *scope* of which they were not reminded, by id."""
         address = schema.person_address
         addresses = sa.select(address.c.address).where(address.c.person == person)
-        series = await self._series_of(person, addresses, servers)
-        return [*series, *await self._patches_of(person, addresses, servers)]
+        series = await self._series_of(person, addresses, scope)
+        return [*series, *await self._patches_of(person, addresses, scope)]
 
     async def add(self, person: UserId, abouts: Iterable[SubmissionRef]) -> None:
         """Store of what a person was reminded."""
@@ -100,12 +109,13 @@ class NudgeBook(Book):
         return await drop_batch(self._connection, nudged, ~sa.or_(*known))
 
     async def _series_of(
-        self, person: UserId, addresses: sa.Select[tuple[str]], servers: Collection[ServerName]
+        self, person: UserId, addresses: sa.Select[tuple[str]], scope: NudgeScope
     ) -> list[OwnSubmission]:
         series, patch, later = schema.series, schema.patch, schema.series.alias()
-        own = (series.c.server.in_(servers), series.c.submitter.in_(addresses))
+        own = (*_is_watched(series, scope), series.c.submitter.in_(addresses))
         has_later = sa.exists().where(later.c.server == series.c.server, later.c.former == series.c.id)
         of_series = (patch.c.server == series.c.server, patch.c.series == series.c.id)
+        is_open = sa.exists().where(*of_series, *_is_open(scope))
         changed = sa.select(sa.func.max(patch.c.changed_at, type_=columns.Utc())).where(*of_series)
         patches = sa.select(patch.c.id).where(*of_series)
         query = sa.select(
@@ -116,14 +126,14 @@ class NudgeBook(Book):
             changed.scalar_subquery().label("changed_at"),
             _commented(series.c.server, MailKind.PATCH, patches).label("commented_at"),
             _commented(series.c.server, MailKind.COVER, [series.c.cover_id]).label("cover_commented_at"),
-        ).where(*own, ~has_later, ~_is_known(person, series.c.server, SubmissionKind.SERIES, series.c.id))
+        ).where(*own, is_open, ~has_later, ~_is_known(person, series.c.server, SubmissionKind.SERIES, series.c.id))
         return [_own(row, SubmissionKind.SERIES) for row in await self._all(query.order_by(series.c.id))]
 
     async def _patches_of(
-        self, person: UserId, addresses: sa.Select[tuple[str]], servers: Collection[ServerName]
+        self, person: UserId, addresses: sa.Select[tuple[str]], scope: NudgeScope
     ) -> list[OwnSubmission]:
         patch = schema.patch
-        own = (patch.c.server.in_(servers), patch.c.series.is_(None))
+        own = (*_is_watched(patch, scope), patch.c.series.is_(None), *_is_open(scope))
         is_sent = sa.func.lower(patch.c.submitter_email).in_(addresses)
         query = sa.select(
             patch.c.server,
@@ -141,6 +151,16 @@ def next_nudge(now: datetime) -> sa.Select[tuple[datetime]]:
     """Select when the next chat is to be looked at, ignoring those that wait for a retry; null if none is."""
     waits = is_put_off(RetryKind.NUDGE, nudge.c.room, now)
     return sa.select(sa.func.min(nudge.c.next_at, type_=columns.Utc())).where(~waits)
+
+
+def _is_watched(table: sa.Table, scope: NudgeScope) -> tuple[sa.ColumnElement[bool], ...]:
+    projects = [name.lower() for name in scope.projects]
+    return table.c.server == scope.server, sa.func.lower(table.c.project).in_(projects)
+
+
+def _is_open(scope: NudgeScope) -> tuple[sa.ColumnElement[bool], ...]:
+    patch = schema.patch.c
+    return patch.archived.is_(False), ~sa.func.coalesce(patch.state, "").in_(scope.closed)
 
 
 def _commented(

@@ -12,30 +12,40 @@ from bot.notices.markup import written
 from bot.notices.notice import Lane, Message, Notice, NoticeKind, Tag
 from bot.notices.nudges import Unanswered, nudge
 from bot.query.values import Turn
-from bot.review_queue import known_comments
+from bot.review_queue import QueueItem, ReviewQueue
+from bot.store.book import batched
 from bot.store.nudge_book import NudgeDue, OwnSubmission
 from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
+from bot.submission import SubmissionRef
 from bot.subscriptions.registry import Audience
-from bot.subscriptions.turns import turn_of
 from bot.watch.announce import card_tag
 from bot.watch.item_isolation import isolated
 
 OFF = "set nudge off"
 BATCH = 20  # chats of one transaction
+SUBMISSIONS = 250  # that are read and judged at once
 _TURNS_OF_OTHERS = frozenset({Turn.READY, Turn.REVIEW})
 LATER = timedelta(days=1)  # when a chat that is muted now, or no direct chat any more, is looked at again
 
 
 class Nudges:
-    """The reminders in all direct chats; *sites* say how links to each server are written."""
+    """The reminders in all direct chats; *sites* say how links to each server are written.
+
+    *queue* knows whose turn the submissions are.
+    """
 
     def __init__(
-        self, store: Store, audience: Audience, sites: Mapping[ServerName, Callable[[ProjectName], ServerLinks]]
+        self,
+        store: Store,
+        audience: Audience,
+        sites: Mapping[ServerName, Callable[[ProjectName], ServerLinks]],
+        queue: ReviewQueue,
     ) -> None:
         self._store = store
         self._audience = audience
         self._sites = sites
+        self._queue = queue
 
     async def tick(self) -> None:
         """Look at what is due, a batch a transaction, so that others get their turn in between."""
@@ -60,25 +70,34 @@ class Nudges:
 
     async def _remind(self, tx: Transaction, due: NudgeDue) -> datetime:
         """Remind one person, and return when to look again (UTC)."""
-        own = await tx.nudges.unanswered_of(due.person, list(self._sites))
+        own = [
+            each
+            for scope in self._queue.nudge_scopes()
+            if scope.server in self._sites
+            for each in await tx.nudges.unanswered_of(due.person, scope)
+        ]
         late = [each for each in own if each.last + due.after <= tx.now]
-        found = [(each, unanswered) for each in late if (unanswered := await self._unanswered(tx, each)) is not None]
+        found = [each for some in batched(late, SUBMISSIONS) for each in await self._unanswered(tx, some)]
         if found:
             await tx.outbox.add([await asyncio.to_thread(self._notice, due, found)])
             await tx.nudges.add(due.person, [each.about for each, _ in found])
-        return min([tx.now + due.after, *(each.last + due.after for each in own if each not in late)])
+        return min([tx.now + due.after, *(last for each in own if (last := each.last + due.after) > tx.now)])
 
-    async def _unanswered(self, tx: Transaction, own: OwnSubmission) -> Unanswered | None:
-        """Return a submission that waits for others; None if it does not."""
-        submission = await tx.watch.load_submission(own.about)
-        if submission is None:
-            return None
-        site = self._sites[own.about.server](submission.project)
-        comments = await known_comments(tx, own.about.server, [submission])
-        verdict = turn_of(comments.facts_of(submission), site.classes)
-        if verdict is None or verdict.turn not in _TURNS_OF_OTHERS:
-            return None
-        return Unanswered(submission, site, tx.now - own.last)
+    async def _unanswered(
+        self, tx: Transaction, late: Sequence[OwnSubmission]
+    ) -> list[tuple[OwnSubmission, Unanswered]]:
+        """Return those of some submissions that wait for others."""
+        items: dict[SubmissionRef, QueueItem] = {}
+        for server in dict.fromkeys(each.about.server for each in late):
+            items |= await self._queue.items_in(tx, server, [own.about for own in late if own.about.server == server])
+        return [
+            (
+                own,
+                Unanswered(item.submission, self._sites[own.about.server](item.submission.project), tx.now - own.last),
+            )
+            for own in late
+            if (item := items.get(own.about)) is not None and item.verdict.turn in _TURNS_OF_OTHERS
+        ]
 
     def _notice(self, due: NudgeDue, found: Sequence[tuple[OwnSubmission, Unanswered]]) -> Notice:
         first, only = found[0]

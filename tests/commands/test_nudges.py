@@ -2,9 +2,11 @@
 """Reminders of one's own patches that nobody answers, in a direct chat: of each version once."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from inline_snapshot import snapshot
 
 from bot.delivery.chat import PostedMessage
@@ -227,3 +229,47 @@ async def test_a_new_address_is_looked_at_soon(rig: Rig) -> None:
         await here.bot.settle()
 
     assert len(nudges(here)) == 1
+
+
+async def looked_at(here: People) -> int:
+    """Bob's chat is looked at; how many statements that costs."""
+    statements: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    engine = here.bot.store._engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", count)
+    await pass_days(here, 22)
+    sa.event.remove(engine, "before_cursor_execute", count)
+    return len(statements)
+
+
+async def test_a_look_costs_as_many_statements_however_much_a_person_sent(rig: Rig) -> None:
+    costs = []
+    async with people(rig) as here:
+        await prepared(here)
+        for some in (1, 8):
+            for number, state in product(range(some), ("accepted", "changes-requested")):
+                posted = await arrived(here, name=f"migration: {some} {number} {state}")
+                for patch in posted.patches:
+                    rig.patchwork.set_state(patch, state)
+            await rig.poll(here.bot, times=3)
+            await looked_at(here)  # the cards are edited, too
+            costs.append(await looked_at(here))
+
+    assert costs[0] == costs[1]
+    assert nudges(here) == []
+
+
+async def test_of_a_project_that_is_not_watched_any_more_nobody_is_reminded(rig: Rig) -> None:
+    rig.patchwork.add_project("other")
+    rig.projects = (PROJECT, "other")
+    async with people(rig) as here:
+        await prepared(here)
+        await here.arrives("migration/ram.c", name="migration: Elsewhere", submitter=ME, project="other")
+    rig.projects = (PROJECT,)
+    async with people(rig) as here:
+        await pass_days(here, 22)
+
+    assert nudges(here) == []
