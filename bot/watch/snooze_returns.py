@@ -19,6 +19,7 @@ from bot.store.snooze_book import Snooze
 from bot.store.store import Store, Transaction
 from bot.submission import SubmissionKind, SubmissionRef
 from bot.subscriptions.registry import Audience
+from bot.subscriptions.turns import is_tool
 from bot.watch.announce import card_tag
 from bot.watch.change_replies import PendingChange
 from bot.watch.item_isolation import isolated
@@ -28,10 +29,10 @@ ROOMS = 50  # of one transaction
 
 
 async def wake_commented(tx: Transaction, changes: Sequence[PendingChange]) -> Sequence[PendingChange]:
-    """Make the snoozes of what was commented on due; return *changes*."""
+    """Make the snoozes of what somebody, and no tool, commented on due; return *changes*."""
     for each in changes:
         comments = [change.comment for change in each.changed.changes if change.kind is ChangeKind.COMMENT]
-        first = next((comment for comment in comments if comment is not None), None)
+        first = next((each for each in comments if each is not None and not is_tool(each.submitter)), None)
         if first is not None:
             await tx.snoozes.wake(each.changed.about, commented(submitter_name(first.submitter)))
     return changes

@@ -146,6 +146,23 @@ async def test_a_comment_brings_it_back(rig: Rig) -> None:
     )
 
 
+async def test_a_comment_of_a_robot_does_not_bring_it_back(rig: Rig) -> None:
+    robot = "kernel test robot <lkp@intel.com>"
+    async with people(rig) as here:
+        posted = await arrived(here)
+        await here.say(f"snooze {posted.series} until v7")
+        here.rig.patchwork.add_comment(posted.patches[0], "It builds.", submitter=robot)
+        await here.rig.poll(here.bot, times=2)
+        assert returns(here) == []
+        here.rig.patchwork.add_comment(posted.patches[0], "It fails.", submitter=robot)
+        here.rig.patchwork.add_comment(posted.patches[0], "Ping?")
+        await here.rig.poll(here.bot, times=2)
+
+    assert [post.message.body for post in returns(here)] == snapshot(
+        ["💤 Back: [0/2] migration: Fix it — Rey Viewer commented"]
+    )
+
+
 async def test_what_is_back_at_once_is_one_message(rig: Rig) -> None:
     async with people(rig) as here:
         for number in range(3):
