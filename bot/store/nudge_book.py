@@ -87,6 +87,19 @@ class NudgeBook(Book):
         series = await self._series_of(person, addresses, scope)
         return [*series, *await self._patches_of(person, addresses, scope)]
 
+    async def reminds_of(self, about: SubmissionRef) -> bool:
+        """Return whether somebody is to be reminded of a submission while nobody answers it."""
+        series, patch = schema.series, schema.patch
+        if about.kind is SubmissionKind.SERIES:
+            sent = sa.select(series.c.submitter).where(series.c.server == about.server, series.c.id == about.id)
+        else:
+            of_patch = (patch.c.server == about.server, patch.c.id == about.id)
+            sent = sa.select(sa.func.lower(patch.c.submitter_email)).where(*of_patch)
+        address = schema.person_address
+        of_person = sa.and_(address.c.person == nudge.c.person, address.c.address == sent.scalar_subquery())
+        query = sa.select(nudge.c.room).join(address, of_person).limit(1)
+        return await self._one(query) is not None
+
     async def add(self, person: UserId, abouts: Iterable[SubmissionRef]) -> None:
         """Store of what a person was reminded."""
         await self._insert_new(

@@ -91,7 +91,7 @@ class TurnVerdict:
 
     *sent* is when it was sent. *people* are those who replied, the last one first. *count* of *total* patches are
     reviewed, or are in the *state*, which is None if it says nothing. *kinds* are those of the reviews, and of tests.
-    *has_closed* is true if other patches are closed, which count nowhere.
+    *has_closed* is true if other patches are closed, which count nowhere; *knows_comments* if all comments were read.
     """
 
     turn: Turn
@@ -106,6 +106,7 @@ class TurnVerdict:
     kinds: frozenset[TrailerKind] = frozenset()
     is_pull: bool = False
     has_closed: bool = False
+    knows_comments: bool = True
 
 
 def turn_of(facts: TurnFacts, classes: StateClasses = DEFAULT_CLASSES) -> TurnVerdict | None:
@@ -159,6 +160,7 @@ class _Rule:
         self._replies = sorted(filter(self._is_reply, facts.comments), key=lambda each: each.at)
         own = (each.at for each in facts.comments if each.person and is_same_person(each.person, self._submitter))
         self._last_own = latest(own)
+        self._knows_comments = facts.knows_comments and all(each.person for each in facts.comments)
 
     def verdict(self) -> TurnVerdict:
         """Return the verdict of the first part of the rule that applies."""
@@ -190,8 +192,8 @@ class _Rule:
         elif self._replies:
             verdict = self._verdict(Turn.REVIEW, TurnReason.NOT_REVIEWED)
         else:
-            is_known = self._facts.knows_comments and all(each.person for each in self._facts.comments)
-            verdict = self._verdict(Turn.REVIEW, TurnReason.NO_REPLY if is_known else TurnReason.NO_REVIEW_SEEN)
+            reason = TurnReason.NO_REPLY if self._knows_comments else TurnReason.NO_REVIEW_SEEN
+            verdict = self._verdict(Turn.REVIEW, reason)
         return replace(verdict, count=len(reviewed), total=total, kinds=kinds)
 
     def _verdict(self, turn: Turn, reason: TurnReason, since: datetime | None = None) -> TurnVerdict:
@@ -206,6 +208,7 @@ class _Rule:
             state=_telling_state(self._patches),
             is_pull=self._facts.submission.pull is not None or all(_PULL in patch.prefixes for patch in self._patches),
             has_closed=len(self._patches) < len(self._facts.submission.patches),
+            knows_comments=self._knows_comments,
         )
 
     def _is_reply(self, comment: ReviewComment) -> bool:

@@ -10,7 +10,7 @@ from bot.ids import ProjectName, RoomId, ServerName
 from bot.query.index.index import Index, Subscription
 from bot.query.maintainers.maintainers import Maintainers
 from bot.query.options import OnKind
-from bot.store.store import Store
+from bot.store.store import Store, Transaction
 from bot.submission import Submission, SubmissionRef
 from bot.subscriptions.matching import awaits_review, matches_of
 
@@ -42,21 +42,19 @@ class FollowedSubmissions:
         return await self._posts(ref, frozenset({OnKind.STATE, OnKind.COMMENT}))
 
     async def posts_comments(self, ref: SubmissionRef) -> bool:
-        """Whether a subscription that *ref* matches is `on:comment` or in a queue, or *ref* is followed or snoozed."""
+        """Whether a subscription that *ref* matches is `on:comment` or in a queue, or a person waits for comments."""
         async with self._store.reading() as tx:
-            if await tx.follows.chats_following(ref) or await tx.snoozes.is_snoozed(ref):
+            if await _is_waited_for(tx, ref):
                 return True
         return await self._posts(ref, frozenset({OnKind.COMMENT}))
 
     async def watches_comments(self, ref: SubmissionRef) -> bool:
         """Whether a card of *ref* is still edited, or a subscription waits for comments on it or for its review.
 
-        Whoever follows or snoozes it waits for comments, too.
+        Whoever follows or snoozes it, or is to be reminded of it, waits for comments, too.
         """
         async with self._store.reading() as tx:
-            if await tx.cards.is_living(ref) or await tx.follows.chats_following(ref):
-                return True
-            if await tx.snoozes.is_snoozed(ref):
+            if await tx.cards.is_living(ref) or await _is_waited_for(tx, ref):
                 return True
             is_waited_for = self._index.waits_for_reviews or self._may_post(frozenset({OnKind.COMMENT}))
             submission = (await tx.watch.load_submissions([ref])).get(ref) if is_waited_for else None
@@ -93,3 +91,10 @@ class FollowedSubmissions:
         maintainers = self._maintainers(server, submission.project)
         judged = (server, submission)
         return any(matches_of(self._index, judged, patch, maintainers, is_wanted) for patch in submission.patches)
+
+
+async def _is_waited_for(tx: Transaction, ref: SubmissionRef) -> bool:
+    """Return whether somebody follows or snoozes *ref*, or is to be reminded of it."""
+    if await tx.follows.chats_following(ref) or await tx.snoozes.is_snoozed(ref):
+        return True
+    return await tx.nudges.reminds_of(ref)

@@ -19,6 +19,7 @@ from bot.store.retry_book import RetryKind
 from bot.store.store import Store, Transaction
 from bot.submission import SubmissionRef
 from bot.subscriptions.registry import Audience
+from bot.subscriptions.turns import TurnVerdict
 from bot.watch.announce import card_tag
 from bot.watch.item_isolation import isolated
 
@@ -96,7 +97,7 @@ class Nudges:
                 Unanswered(item.submission, self._sites[own.about.server](item.submission.project), tx.now - own.last),
             )
             for own in late
-            if (item := items.get(own.about)) is not None and item.verdict.turn in _TURNS_OF_OTHERS
+            if (item := items.get(own.about)) is not None and _waits_for_others(item.verdict)
         ]
 
     def _notice(self, due: NudgeDue, found: Sequence[tuple[OwnSubmission, Unanswered]]) -> Notice:
@@ -109,6 +110,11 @@ class Nudges:
         whole = [replace(each, site=replace(each.site, others=sites)) for _, each in found]
         body, html = written(nudge(whole, OFF), whole[0].site.allowed)
         return Notice(due.room, Lane.REPLY, Message(body, html, tag, rings=self._audience.rings(due.room)))
+
+
+def _waits_for_others(verdict: TurnVerdict) -> bool:
+    """Return whether it is known that a submission waits for others: not while a comment on it has yet to be read."""
+    return verdict.turn in _TURNS_OF_OTHERS and verdict.knows_comments
 
 
 async def _put_off(tx: Transaction, due: NudgeDue, error: Exception) -> None:

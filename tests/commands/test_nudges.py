@@ -273,3 +273,41 @@ async def test_of_a_project_that_is_not_watched_any_more_nobody_is_reminded(rig:
         await pass_days(here, 22)
 
     assert nudges(here) == []
+
+
+async def without_subscriptions(here: People) -> None:
+    """Bob wants reminders, and no cards."""
+    await prepared(here)
+    for each in here.bot.rooms.listeners.in_room(CHAT):
+        await here.chat(f"unsub {each.id}")
+    assert here.bot.rooms.listeners.in_room(CHAT) == []
+
+
+async def test_comments_are_read_of_what_somebody_may_be_reminded_of(rig: Rig) -> None:
+    async with people(rig) as here:
+        await without_subscriptions(here)
+        posted = await arrived(here)
+        here.rig.patchwork.add_comment(posted.patches[0], "Why?\n", submitter="Eve <eve@example.org>")
+        await here.rig.poll(here.bot, times=3)
+        await pass_days(here, 60)
+        assert nudges(here) == []
+
+        here.rig.patchwork.add_comment(posted.patches[0], "Because.\n", submitter=ME)
+        await here.rig.poll(here.bot, times=3)
+        await pass_days(here, 22)
+
+    assert len(nudges(here)) == 1
+
+
+async def test_of_what_has_comments_that_were_never_read_nobody_is_reminded(rig: Rig) -> None:
+    async with people(rig) as here:
+        posted = await arrived(here)
+        await arrived(here, name="migration: Without any")
+        here.rig.patchwork.add_comment(posted.patches[0], "Why?\n", submitter="Eve <eve@example.org>")
+        await here.rig.poll(here.bot, times=3)
+        await without_subscriptions(here)
+        await pass_days(here, 60)
+
+    assert [
+        line for post in nudges(here) for line in post.message.body.splitlines() if "migration" in line
+    ] == snapshot(["• [0/2] migration: Without any — nothing for 60 days: New · no reviews yet"])
