@@ -60,15 +60,11 @@ class ReviewComment:
 
 @dataclass(frozen=True, slots=True)
 class TurnFacts:
-    """What decides whose turn it is; *knows_comments* if *comments* are all that there are.
-
-    *has_successor* is true if a later version is known.
-    """
+    """What decides whose turn it is; *knows_comments* if *comments* are all that there are."""
 
     submission: Submission
     comments: Sequence[ReviewComment] = ()
     knows_comments: bool = True
-    has_successor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +106,11 @@ class TurnVerdict:
 
 
 def turn_of(facts: TurnFacts, classes: StateClasses = DEFAULT_CLASSES) -> TurnVerdict | None:
-    """Return whose turn a submission is; None if it is closed, or superseded by a later version."""
+    """Return whose turn a submission is; None if it is closed. Later versions are the caller's to know."""
     patches = [
         patch for patch in facts.submission.in_order if not patch.archived and not classes.is_closed(patch.state)
     ]
-    if not patches or facts.has_successor:
+    if not patches:
         return None
     return _Rule(facts, classes, patches).verdict()
 

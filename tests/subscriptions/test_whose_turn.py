@@ -61,7 +61,6 @@ class Situation:
     checks: Mapping[int, Sequence[tuple[str, CheckState]]] = field(default_factory=dict)
     comments: Sequence[ReviewComment] = ()
     knows_comments: bool = True
-    has_successor: bool = False
     archived: Sequence[int] = ()
     total: int = 0
     unapplied: Sequence[str] = ()
@@ -88,7 +87,7 @@ class Situation:
         checks = {PatchId(100 + number): tuple(some) for number, some in self.checks.items()}
         unapplied = frozenset((patch, context) for patch in checks for context in self.unapplied)
         submission = Submission(None if self.is_lone else series, tuple(changed), checks, unapplied)
-        return TurnFacts(submission, self.comments, self.knows_comments, self.has_successor)
+        return TurnFacts(submission, self.comments, self.knows_comments)
 
 
 REVIEWED_FOUR = {number: (tag(R),) for number in range(1, 5)}
@@ -108,7 +107,6 @@ SITUATIONS = [
     Situation("closed in different ways", None, "", states=["accepted", "rejected", "not-applicable"]),
     Situation("archived", None, "", states=["new"], archived=[1]),
     Situation("partly archived, otherwise accepted", None, "", states=["new", "accepted"], archived=[1]),
-    Situation("a later version is known", None, "", states=["under-review"], has_successor=True),
     Situation("changes requested", Turn.AUTHOR, "Changes Requested", states=["changes-requested"]),
     Situation(
         "changes requested on one",
@@ -486,7 +484,6 @@ def situations(draw: st.DrawFn) -> TurnFacts:
         checks={number: draw(CHECKS) for number in numbers},
         comments=draw(COMMENTS),
         knows_comments=draw(st.booleans()),
-        has_successor=draw(st.booleans()),
         archived=draw(st.lists(st.sampled_from(numbers))),
         total=draw(st.sampled_from([0, patches, patches + 2])),
         is_pull=draw(st.booleans()),
@@ -502,7 +499,7 @@ def test_every_open_submission_has_one_turn_and_no_other_has_any(facts: TurnFact
 
     verdict = turn_of(facts, CLASSES)
 
-    assert (verdict is not None) == (bool(open_patches) and not facts.has_successor)
+    assert (verdict is not None) == bool(open_patches)
     if verdict is not None:
         assert reason_words(verdict, NOW, lanes=LANES)
         assert_true(verdict, facts)
