@@ -28,7 +28,7 @@ async def test_a_device_that_cannot_be_ended_stays(account: Account, tmp_path: P
     async with account.logged_in() as former:
         account.folder, account.password = tmp_path / "other", "correct horse"
         async with account.logged_in() as later:
-            later._account = later._account.model_copy(update={"password": None})
+            later._login._account = later._login._account.model_copy(update={"password": None})
             await hand_over.end_device(later, former.device)
 
             assert (await former.sync(None, 0)).next_batch

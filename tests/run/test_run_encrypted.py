@@ -102,12 +102,15 @@ async def test_a_recovery_key_that_cannot_be_written_is_not_lost_silently(stage:
         "The recovery key could not be written; `patchbot keys backup --replace` makes another one.",
         "No space left on device",
     ]
+
+
 async def test_a_link_in_an_encrypted_room_gets_one_line_and_a_forged_one_none(
     stage: Stage, ann: Person, friend: Friend
 ) -> None:
     room, other = await ann.create_room(stage.me, encrypted=True), await ann.create_room(stage.me)
     stage.rooms[room], stage.rooms[other] = ("path:nothing/",), ("path:migration/",)
 
+    async with stage.running() as bot:
         posted = stage.patchwork.post_series(PROJECT, a_series("migration/ram.c", name="migration: Fix it"))
         await ann.hears(other, stage.me, 2)  # the welcome, and the card
         await friend.reads(room, stage.me, 1)
