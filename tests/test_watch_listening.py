@@ -39,12 +39,15 @@ async def asked_after(rig: Rig, bot: Bot, patch: int) -> list[str]:
 @pytest.mark.parametrize(
     ("query", "asked"),
     [
-        ("path:migration/", ["/covers/1/comments/", "/series/1/mbox/"]),
+        ("path:migration/", ["/covers/1/", "/covers/1/comments/", "/series/1/mbox/"]),
         ("path:docs/", []),
-        ("path:docs/ is:reviewed", ["/covers/1/comments/", "/series/1/mbox/"]),
-        ("path:docs/ -is:reviewed", ["/covers/1/comments/", "/series/1/mbox/"]),
+        ("path:docs/ is:reviewed", ["/covers/1/", "/covers/1/comments/", "/series/1/mbox/"]),
+        ("path:docs/ -is:reviewed", ["/covers/1/", "/covers/1/comments/", "/series/1/mbox/"]),
         ("path:docs/ on:comment", []),
-        ("path:migration/ on:comment", ["/patches/1/comments/", "/covers/1/comments/", "/series/1/mbox/"]),
+        (
+            "path:migration/ on:comment",
+            ["/patches/1/comments/", "/covers/1/", "/covers/1/comments/", "/series/1/mbox/"],
+        ),
     ],
 )
 async def test_only_what_somebody_wants_to_know_is_asked_for(tmp_path: Path, query: str, asked: list[str]) -> None:

@@ -863,6 +863,7 @@ Undo: !pw mute 1 1w\
 • mode is card — how new series are shown (card, or compact (two lines))
 • timezone is UTC — the zone of all times that I show or am told here (a name such as Europe/Berlin)
 • flood is 10 — more new series than this at once become one message with a list (1 to 100000, or 0 for never)
+• unfurl is on — whether I answer links to patches that people paste with a line about each (on or off)
 Change one: !pw set timezone Europe/Berlin\
 """),
     ),
@@ -912,7 +913,7 @@ Undo: !pw set mode card\
     ),
     (
         "!pw set colour red",
-        snapshot("There is no setting “colour”. Known: project, mode, timezone, notify, flood, nudge."),
+        snapshot("There is no setting “colour”. Known: project, mode, timezone, notify, flood, nudge, unfurl."),
     ),
     ("!pw set notify off", snapshot("notify only applies to direct chats; cards in rooms never notify.")),
     (
@@ -930,6 +931,7 @@ Undo: !pw set timezone Europe/Paris\
 • mode is compact — how new series are shown (card, or compact (two lines))
 • timezone is UTC — the zone of all times that I show or am told here (a name such as Europe/Berlin)
 • flood is 20 — more new series than this at once become one message with a list (1 to 100000, or 0 for never)
+• unfurl is on — whether I answer links to patches that people paste with a line about each (on or off)
 Change one: !pw set timezone Europe/Berlin\
 """),
     ),
@@ -940,6 +942,7 @@ Change one: !pw set timezone Europe/Berlin\
 • mode is compact — how new series are shown (card, or compact (two lines))
 • timezone is UTC — the zone of all times that I show or am told here (a name such as Europe/Berlin)
 • flood is 20 — more new series than this at once become one message with a list (1 to 100000, or 0 for never)
+• unfurl is on — whether I answer links to patches that people paste with a line about each (on or off)
 Change one: !pw set timezone Europe/Berlin\
 """),
     ),
@@ -2772,6 +2775,7 @@ Undo: !pw set project qemu-devel\
 • mode is card — how new series are shown (card, or compact (two lines))
 • timezone is UTC — the zone of all times that I show or am told here (a name such as Europe/Berlin)
 • flood is 0 — more new series than this at once become one message with a list (1 to 100000, or 0 for never)
+• unfurl is on — whether I answer links to patches that people paste with a line about each (on or off)
 Change one: !pw set timezone Europe/Berlin\
 """),
     ),
