@@ -1391,13 +1391,13 @@ To pause everything that I post here instead: !pw mute 2h\
     ),
     (
         "!pw snooze 3",
-        snapshot("Until when? Say it behind the patch or series, for example: 2w, until 2026-12-24, or until v7."),
+        snapshot("Until when? Say it after the patch or series, for example: 2w, until 2026-12-24, or until v7."),
     ),
     (
         "!pw snooze 3 2w",
         snapshot("""\
 💤 Snoozed until Tue 2026-01-27 00:13 (UTC): Change number 3
-It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: !pw unsnooze 3\
 """),
     ),
@@ -1405,7 +1405,7 @@ Undo: !pw unsnooze 3\
         "!pw snooze 3 for 2 weeks",
         snapshot("""\
 💤 Snoozed until Tue 2026-01-27 00:13 (UTC): Change number 3
-It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: !pw snooze 3 until 2026-01-27 00:13\
 """),
     ),
@@ -1413,7 +1413,7 @@ Undo: !pw snooze 3 until 2026-01-27 00:13\
         "!pw snooze series 3 until friday",
         snapshot("""\
 💤 Snoozed until Fri 2026-01-16 00:00 (UTC): Change number 3
-It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: !pw snooze 3 until 2026-01-27 00:13\
 """),
     ),
@@ -1421,7 +1421,7 @@ Undo: !pw snooze 3 until 2026-01-27 00:13\
         "!pw snooze 3 till tomorrow 9:00",
         snapshot("""\
 💤 Snoozed until tomorrow 09:00 (UTC): Change number 3
-It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: !pw snooze 3 until 2026-01-16 00:00\
 """),
     ),
@@ -1429,7 +1429,7 @@ Undo: !pw snooze 3 until 2026-01-16 00:00\
         "!pw snooze 3 until 24.12.",
         snapshot("""\
 💤 Snoozed until Thu 2026-12-24 00:00 (UTC): Change number 3
-It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: !pw snooze 3 until 2026-01-14 09:00\
 """),
     ),
@@ -1445,7 +1445,7 @@ Undo: !pw snooze 3 until 2026-01-14 09:00\
         "!pw snooze 3 until v2",
         snapshot("""\
 💤 Snoozed until v2 comes: Change number 3
-It is out of this room's queues and stale lists, and back before if somebody comments on it.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it.
 Undo: !pw snooze 3 until 2026-12-24 00:00\
 """),
     ),
@@ -1453,7 +1453,7 @@ Undo: !pw snooze 3 until 2026-12-24 00:00\
         "!pw snooze 3 until the next version please",
         snapshot("""\
 💤 Snoozed until v2 comes: Change number 3
-It is out of this room's queues and stale lists, and back before if somebody comments on it.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it.
 Undo: !pw snooze 3 until v2\
 """),
     ),
@@ -1477,7 +1477,7 @@ Undo: !pw snooze 3 until v2\
         "↩!pw snooze 2w",
         snapshot("""\
 💤 Snoozed until Tue 2026-01-27 00:14 (UTC): Migration of a card
-It is out of this room's queues and stale lists, and back before if somebody comments on it or a new version comes.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it or a new version comes.
 Undo: !pw unsnooze 13\
 """),
     ),
@@ -1485,7 +1485,7 @@ Undo: !pw unsnooze 13\
         "↩!pw snooze until v7",
         snapshot("""\
 💤 Snoozed until v7 comes: Migration of a card
-It is out of this room's queues and stale lists, and back before if somebody comments on it.
+It is out of this room's queues and stale lists, and comes back sooner if somebody comments on it.
 Undo: !pw snooze 13 until 2026-01-27 00:14\
 """),
     ),
