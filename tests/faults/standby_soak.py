@@ -110,6 +110,7 @@ class StandbySoak:
             self.story.happen(known, may_flood=False)
             await asyncio.sleep(self.dice.uniform(*BETWEEN_SECONDS))  # so often things happen
         await self._ask()
+        await self.friend.look()  # its device has keys for so many new ones only, before it makes others
         await asyncio.sleep(self.dice.uniform(*QUIET_SECONDS))  # somewhere in its life
 
     async def _ask(self) -> None:
@@ -166,7 +167,8 @@ class StandbySoak:
         """Let the active instance say what is left, then stop both and judge."""
         deadline = time.monotonic() + SETTLE_SECONDS + 5 * self.done.kills
         while time.monotonic() < deadline and (is_busy(self.stage) or await self._faults()):
-            let_an_hour_pass(self.stage, is_postgres=True)
+            # In a thread: the lock may wait for a bot whose way to the database is a relay of this event loop
+            await asyncio.to_thread(let_an_hour_pass, self.stage, is_postgres=True)
             await asyncio.sleep(1)  # between two looks
         await asyncio.sleep(CALM_SECONDS)  # what comes now is too much
         for seat in (active, *self.pair.seats):
