@@ -85,6 +85,7 @@ async def test_settings_are_listed_with_what_they_may_be(here: People) -> None:
 • mode is card — how new series are shown (card, or compact (two lines))
 • timezone is UTC — the zone of all times that I show or am told here (a name such as Europe/Berlin)
 • flood is 10 — more new series than this at once become one message with a list (1 to 100000, or 0 for never)
+• unfurl is on — whether I answer links to patches that people paste with a line about each (on or off)
 Change one: !pw set timezone Europe/Berlin\
 """)
     assert "notify is on — whether cards notify" in await here.chat("settings")

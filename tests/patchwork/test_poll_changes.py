@@ -183,7 +183,7 @@ async def test_a_failing_check_is_read_for_its_reason_where_somebody_sees_it() -
 
         ref = SubmissionRef(SERVER, SubmissionKind.SERIES, 1)
         known = await ask(watched.store, lambda tx: tx.watch.load_submission(ref))
-        assert watched.take_requests() == ["/events/", f"/patches/{first}/checks/"]
+        assert watched.take_requests() == ["/events/", f"/patches/{first}/checks/", "/covers/1/"]
     assert known is not None
     assert known.unapplied == {(first, "ai-review"), (second, "netdev/apply")}
 
@@ -359,7 +359,7 @@ async def test_a_burst_of_comments_is_one_refresh_of_two_requests() -> None:
         series = await ask(watched.store, lambda tx: tx.watch.series(SERVER, posted.series))
         found = [await trailers_of(watched, patch) for patch in posted.patches]
 
-    assert asked == ["/covers/1/comments/", "/series/1/mbox/"]
+    assert asked == ["/covers/1/", "/covers/1/comments/", "/series/1/mbox/"]
     assert found == [{REY}] * 3
     assert series is not None
     assert series.trailers == {REY, Trailer(TrailerKind.ACKED, "ann@example.com")}
@@ -475,7 +475,7 @@ async def test_what_is_gone_settles_what_waited_for_it_at_the_second_look() -> N
         early = {item.kind for item in await watched.pending()}
         await watched.poll(times=15)
 
-        assert early == {PendingKind.PATCH_COMMENTS}
+        assert early == {PendingKind.PATCH_COMMENTS, PendingKind.COVER}
         assert (await watched.pending(), watched.changes, watched.open_incidents) == ((), [], [])
 
 
